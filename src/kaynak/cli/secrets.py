@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from kaynak.cli import output
+from kaynak.cli.command import AsJson, command, invocation, with_services
+from kaynak.domain import OWNER
+
+if TYPE_CHECKING:
+    from kaynak.catalog import Rotation
+
+app = typer.Typer(help="Replace the key of the installation, which encrypts stored secrets.", no_args_is_help=True)
+
+
+@app.callback()
+def secrets() -> None:
+    """Replace the key of the installation, which encrypts stored secrets."""
+
+
+@app.command("rotate")
+@command
+def rotate(as_json: AsJson = False) -> None:
+    """Replace the key of the installation; secrets stay readable, also to a server that is running.
+
+    Without KAYNAK_SECRET_KEY a new random key takes the place of the one in the data directory. With it, that is the
+    new key; give the one before as KAYNAK_OLD_SECRET_KEY, this once.
+    """
+
+    async def work(kaynak: Any) -> Rotation:
+        done: Rotation = await kaynak.secrets.rotate(OWNER)
+        return done
+
+    done = with_services(work)
+    settings = invocation.settings()
+    file = None if settings.secret_key else settings.data_dir / "secret.key"
+    if as_json:
+        output.document({**_counts(done), "file": file})
+        return
+    output.line(f"The key of the installation is new; {done.data_keys} data keys are encrypted with it.")
+    if done.unreadable:
+        output.note(f"{done.unreadable} secrets could not be read, and must be stored again: see kaynak models.")
+    if file is not None:
+        output.note(f"It is in {file}. Back it up apart from the database: without it the secrets are lost.")
+    else:
+        output.note("KAYNAK_OLD_SECRET_KEY is not needed any more. Restart servers with the new KAYNAK_SECRET_KEY.")
+
+
+def _counts(done: Rotation) -> dict[str, int]:
+    return {"data_keys": done.data_keys, "secrets": done.secrets, "unreadable": done.unreadable}

@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+from typing import Any, Protocol
+from uuid import UUID
+
+from kaynak.client.calls import Call
+from kaynak.client.decoding import decode
+from kaynak.client.transports import AsyncTransport, Transport
+from kaynak.domain import CitedPlace, Span
+
+
+class Place(Protocol):
+    """A stretch of one version of a document: a `Citation`, a `Hit`, a `CitedPlace`."""
+
+    @property
+    def version_id(self) -> UUID:
+        """The version."""
+        ...
+
+    @property
+    def span(self) -> Span:
+        """Where it is in the text of the version."""
+        ...
+
+
+class PlaceCalls(Transport):
+    """What `Client` can do with the places that answers and searches point at."""
+
+    def resolve(self, place: Place) -> CitedPlace:
+        """Returns what a citation points at: quote, pages with boxes, what is around, and whether there is a newer one.
+
+        Citations of old versions keep resolving to the version they were made from.
+
+        Args:
+            place: A citation or a hit; whatever has a version and a span.
+
+        Raises:
+            DocumentNotFound: The document was deleted, or may not be read.
+            InvalidRequest: The version has no such span.
+        """
+        return self._run(_resolved(place))
+
+    def page_picture(
+        self,
+        document: UUID,
+        number: int,
+        *,
+        version: int | None = None,
+        span: Span | None = None,
+        width: int | None = None,
+    ) -> bytes:
+        """Returns the picture of a page, as PNG.
+
+        Args:
+            document: Which.
+            number: Of the page, from 1.
+            version: Number of the version; default: the one that is read today.
+            span: What to mark; the part of it that is on the page is.
+            width: Of the picture, in pixels.
+
+        Raises:
+            NotFound: There is no such document, version or page.
+            Unsupported: No picture can be drawn of this format.
+        """
+        return self._send(_picture(document, number, version, span, width)).content
+
+
+class AsyncPlaceCalls(AsyncTransport):
+    """What `AsyncClient` can do with the places that answers and searches point at."""
+
+    async def resolve(self, place: Place) -> CitedPlace:
+        """Returns what a citation points at: quote, pages with boxes, what is around, and whether there is a newer one.
+
+        Citations of old versions keep resolving to the version they were made from.
+
+        Args:
+            place: A citation or a hit; whatever has a version and a span.
+
+        Raises:
+            DocumentNotFound: The document was deleted, or may not be read.
+            InvalidRequest: The version has no such span.
+        """
+        return await self._run(_resolved(place))
+
+    async def page_picture(
+        self,
+        document: UUID,
+        number: int,
+        *,
+        version: int | None = None,
+        span: Span | None = None,
+        width: int | None = None,
+    ) -> bytes:
+        """Returns the picture of a page, as PNG.
+
+        Args:
+            document: Which.
+            number: Of the page, from 1.
+            version: Number of the version; default: the one that is read today.
+            span: What to mark; the part of it that is on the page is.
+            width: Of the picture, in pixels.
+
+        Raises:
+            NotFound: There is no such document, version or page.
+            Unsupported: No picture can be drawn of this format.
+        """
+        return (await self._send(_picture(document, number, version, span, width))).content
+
+
+def _resolved(place: Place) -> Call[CitedPlace]:
+    params = {"start": place.span.start, "end": place.span.end}
+    return Call("GET", f"/v1/citations/{place.version_id}", _place, params=params)
+
+
+def _picture(document: UUID, number: int, version: int | None, span: Span | None, width: int | None) -> Call[None]:
+    params = {
+        "version": version,
+        "start": None if span is None else span.start,
+        "end": None if span is None else span.end,
+        "width": width,
+    }
+    given = {name: value for name, value in params.items() if value is not None}
+    return Call("GET", f"/v1/documents/{document}/pages/{number}.png", lambda _: None, params=given)
+
+
+def _place(value: Any) -> CitedPlace:
+    # Over HTTP a page has the address of its picture; here it says whether there is one.
+    pages = [{**page, "picture": page["picture"] is not None} for page in value["pages"]]
+    return decode(CitedPlace, {**value, "pages": pages})

@@ -1,0 +1,36 @@
+"""Dense and lexical index engines. They follow the catalog and can be rebuilt from it at any time."""
+
+from kaynak.engines.protocol import (
+    Candidates,
+    Capabilities,
+    DenseEngine,
+    DenseSpec,
+    Engine,
+    Entry,
+    LexicalCandidates,
+    LexicalEngine,
+    LexicalSpec,
+    Point,
+    Vector,
+    VectorField,
+)
+from kaynak.engines.registry import DENSE_ENGINES, LEXICAL_ENGINES, dense_engine, lexical_engine
+
+__all__ = [
+    "DENSE_ENGINES",
+    "LEXICAL_ENGINES",
+    "Candidates",
+    "Capabilities",
+    "DenseEngine",
+    "DenseSpec",
+    "Engine",
+    "Entry",
+    "LexicalCandidates",
+    "LexicalEngine",
+    "LexicalSpec",
+    "Point",
+    "Vector",
+    "VectorField",
+    "dense_engine",
+    "lexical_engine",
+]

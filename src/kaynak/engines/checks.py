@@ -1,0 +1,113 @@
+"""Rules on arguments that all engines share."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+
+from kaynak.domain import InvalidRequest, Unsupported
+from kaynak.engines.protocol import DenseSpec, LexicalSpec, Point, Vector, VectorField
+
+MAX_LIMIT = 10_000
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,40}")
+
+
+def check_name(name: str) -> str:
+    """Returns ``name`` if it can name an index or a vector field.
+
+    Raises:
+        InvalidRequest: It cannot.
+    """
+    if not _NAME.fullmatch(name):
+        raise InvalidRequest(f"“{name[:60]}” cannot name an index or a vector field.")
+    return name
+
+
+def check_limit(limit: int) -> int:
+    """Returns ``limit`` if it is between 1 and `MAX_LIMIT`.
+
+    Raises:
+        InvalidRequest: It is not.
+    """
+    if not 1 <= limit <= MAX_LIMIT:
+        raise InvalidRequest(f"The limit must be between 1 and {MAX_LIMIT:,}, not {limit}.")
+    return limit
+
+
+def check_params(spec: DenseSpec | LexicalSpec, known: Sequence[str]) -> None:
+    """Refuses parameters that an engine does not know, as they would be ignored.
+
+    Raises:
+        Unsupported: There is one.
+    """
+    unknown = sorted(set(spec.params) - set(known))
+    if unknown:
+        allowed = ", ".join(known) or "none"
+        raise Unsupported(f"Unknown index parameters: {', '.join(unknown)}.", hint=f"Known here: {allowed}.")
+
+
+def check_fields(spec: DenseSpec) -> None:
+    """Checks names and dimensions of the vector fields.
+
+    Raises:
+        InvalidRequest: One is malformed, or there is none, or a name stands twice.
+    """
+    names = [check_name(one.name) for one in spec.fields]
+    if not names or len(set(names)) != len(names):
+        raise InvalidRequest("A dense index needs vector fields with different names.")
+    if any(one.dimensions < 1 for one in spec.fields):
+        raise InvalidRequest("A vector field needs at least one dimension.")
+
+
+def pick_field(fields: Sequence[VectorField], name: str | None) -> VectorField:
+    """Returns the named field, or the only one.
+
+    Raises:
+        InvalidRequest: There is none of that name, or several and no name.
+    """
+    if name is None and len(fields) == 1:
+        return fields[0]
+    for one in fields:
+        if one.name == name:
+            return one
+    known = ", ".join(one.name for one in fields)
+    raise InvalidRequest(f"Name one of the vector fields: {known}.")
+
+
+def check_vector(vector: Vector, field: VectorField) -> Vector:
+    """Returns the vector as contiguous float32.
+
+    Raises:
+        InvalidRequest: Its shape is not ``(dimensions,)`` or a number in it is not finite.
+    """
+    array = np.ascontiguousarray(vector, dtype=np.float32)
+    if array.shape != (field.dimensions,):
+        raise InvalidRequest(f"A vector of “{field.name}” has {field.dimensions} numbers, not {array.shape}.")
+    if not np.isfinite(array).all():
+        raise InvalidRequest(f"A vector of “{field.name}” has a number that is not finite.")
+    return array
+
+
+def check_points(points: Sequence[Point], fields: Sequence[VectorField]) -> None:
+    """Checks the vectors of points.
+
+    Raises:
+        InvalidRequest: A field is missing or malformed.
+    """
+    if all(_well_formed(points, field) for field in fields):
+        return
+    for point in points:
+        for field in fields:
+            if field.name not in point.vectors:
+                raise InvalidRequest(f"Point {point.id} has no vector “{field.name}”.")
+            check_vector(point.vectors[field.name], field)
+
+
+def _well_formed(points: Sequence[Point], field: VectorField) -> bool:
+    """Returns whether all vectors of a field are beyond doubt. Together that costs next to nothing."""
+    vectors = [point.vectors.get(field.name) for point in points]
+    if not all(isinstance(one, np.ndarray) and one.shape == (field.dimensions,) for one in vectors):
+        return False
+    return not vectors or bool(np.isfinite(np.stack(vectors)).all())  # type: ignore[arg-type]

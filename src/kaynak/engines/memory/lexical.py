@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from kaynak.domain import Filter, matches
+from kaynak.engines.analysis import entry_terms, query_words
+from kaynak.engines.checks import check_limit, check_params
+from kaynak.engines.memory.store import MemoryStore, Table
+from kaynak.engines.protocol import Capabilities, Entry, LexicalCandidates, LexicalSpec
+from kaynak.engines.scoring import K1, B, Plan, idf, plan_query
+
+
+@dataclass(frozen=True, slots=True)
+class _Postings:
+    """Term counts by entry, entries by term, and lengths."""
+
+    version: int
+    counts: dict[int, Counter[str]]
+    entries: dict[str, list[int]]
+    lengths: dict[int, int]
+    mean: float
+    languages: tuple[str | None, ...]
+
+
+def _invert(version: int, records: Mapping[int, Entry]) -> _Postings:
+    terms = {key: entry_terms(one.text, one.context, one.language) for key, one in records.items()}
+    counts = {key: Counter(value) for key, value in terms.items()}
+    entries: dict[str, list[int]] = {}
+    for key, counter in counts.items():
+        for term in counter:
+            entries.setdefault(term, []).append(key)
+    lengths = {key: len(value) for key, value in terms.items()}
+    mean = sum(lengths.values()) / max(1, len(lengths))
+    languages = tuple(sorted({one.language for one in records.values()}, key=str))
+    return _Postings(version, counts, entries, lengths, mean, languages)
+
+
+class MemoryLexical(MemoryStore[LexicalSpec, Entry]):
+    """BM25 as in the textbook, over the analysis that all lexical engines share."""
+
+    capabilities = Capabilities(metrics=frozenset(), named_vectors=False, filters=True, shared=False)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._built: dict[str, _Postings] = {}
+
+    async def create(self, spec: LexicalSpec) -> None:
+        """Makes an empty index."""
+        check_params(spec, ())
+        self._make(spec)
+
+    async def apply(self, name: str, upserts: Sequence[Entry], deletes: Sequence[UUID], revision: int) -> None:
+        """See `LexicalEngine.apply`."""
+        self._table(name)
+        self._write(name, upserts, deletes, revision)
+
+    async def search(
+        self,
+        name: str,
+        query: str,
+        limit: int,
+        *,
+        languages: Sequence[str] = (),
+        condition: Filter | None = None,
+        coverage: bool = False,
+    ) -> LexicalCandidates:
+        """See `LexicalEngine.search`; always exact."""
+        check_limit(limit)
+        table = self._table(name)
+        return await asyncio.to_thread(self._search, table, query, limit, tuple(languages), condition, coverage)
+
+    def _search(
+        self,
+        table: Table[LexicalSpec, Entry],
+        query: str,
+        limit: int,
+        languages: tuple[str, ...],
+        condition: Filter | None,
+        coverage: bool,
+    ) -> LexicalCandidates:
+        records = table.records
+        built = self._postings(table, records)
+        words = query_words(query, languages or built.languages)
+        plan = plan_query(words, lambda term: len(built.entries.get(term, ())), len(built.counts))
+        found = [
+            (-score, key)
+            for key, score in _scores(plan, built).items()
+            if key in records and matches(condition, records[key].payload)
+        ]
+        found.sort()
+        best = found[:limit]
+        return LexicalCandidates(
+            ids=tuple(key for _, key in best),
+            scores=tuple(-score for score, _ in best),
+            mode="exact",
+            ceiling=plan.ceiling,
+            coverage=tuple(_coverage(plan, built.counts[key]) for _, key in best) if coverage else (),
+            known=plan.known,
+        )
+
+    def _postings(self, table: Table[LexicalSpec, Entry], records: Mapping[int, Entry]) -> _Postings:
+        """Returns the inverted index; built once per write."""
+        with self._lock:
+            known = self._built.get(table.spec.name)
+            if known is None or known.version != table.version:
+                known = _invert(table.version, records)
+                self._built[table.spec.name] = known
+            return known
+
+
+def _scores(plan: Plan, built: _Postings) -> dict[int, float]:
+    scores: dict[int, float] = {}
+    total = len(built.counts)
+    for term, factor in plan.terms.items():
+        keys = built.entries[term]
+        weight = factor * idf(len(keys), total)
+        for key in keys:
+            count = built.counts[key][term]
+            norm = K1 * (1 - B + B * built.lengths[key] / built.mean)
+            scores[key] = scores.get(key, 0.0) + weight * count * (K1 + 1) / (count + norm)
+    return scores
+
+
+def _coverage(plan: Plan, here: Counter[str]) -> float:
+    earned = 0.0
+    for share in plan.shares:
+        if any(term in here for term in share.stems):
+            earned += share.share
+        elif any(term in here for term in share.prefixes):
+            earned += share.share / 2
+    return min(1.0, earned)

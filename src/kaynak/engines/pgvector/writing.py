@@ -1,0 +1,169 @@
+# ruff: noqa: S608 - names in statements are checked when an index is made; values are bound
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from kaynak.domain import Conflict, CorruptIndex, Json
+from kaynak.domain.copy_rows import copy_rows, int8, jsonb
+from kaynak.engines.pgvector.pool import Connection
+from kaynak.engines.pgvector.spec import Layout, column
+from kaynak.engines.pgvector.vectors import half_vectors
+from kaynak.engines.protocol import Point
+
+# Any number that nothing else of ours locks.
+_SETUP_LOCK = 0x6B61796E616B
+
+_SETUP = """
+CREATE EXTENSION IF NOT EXISTS vector;
+CREATE SCHEMA IF NOT EXISTS kaynak_index;
+CREATE TABLE IF NOT EXISTS kaynak_index.registry (
+    name text PRIMARY KEY,
+    spec jsonb NOT NULL,
+    revision bigint NOT NULL DEFAULT 0,
+    indexed boolean NOT NULL DEFAULT false
+);
+"""
+
+# Dead rows stay in the graph until a vacuum, and are walked over by every search until then.
+_STORAGE = "autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 500"
+
+_MEMORY = "128MB"
+
+_COPIED = 1000
+"""Rows that are formed at a time."""
+
+
+async def make(connection: Connection, layout: Layout) -> None:
+    """Makes the table of an index; an equal one is left alone.
+
+    Raises:
+        Conflict: One that is built differently exists.
+    """
+    # CREATE … IF NOT EXISTS fails when two run at once.
+    await connection.execute("SELECT pg_advisory_xact_lock(%s)", [_SETUP_LOCK])
+    await connection.execute(_SETUP)
+    cursor = await connection.execute(
+        "SELECT spec->'fields' = %s::jsonb->'fields' AND spec @> %s::jsonb, to_regclass(%s) IS NOT NULL"
+        " FROM kaynak_index.registry WHERE name = %s",
+        [layout.stored(), layout.wanted(), layout.table, layout.name],
+    )
+    known = await cursor.fetchone()
+    if known is not None:
+        if not known[1]:
+            raise CorruptIndex(f"Index “{layout.name}” has lost its table.")
+        if not known[0]:
+            raise Conflict(f"Index “{layout.name}” exists and is built differently.")
+        return
+    vectors = ", ".join(f"{column(one)} halfvec({one.dimensions}) NOT NULL" for one in layout.fields)
+    name = layout.name
+    # A table that is not registered is what someone left behind.
+    await connection.execute(
+        f"DROP TABLE IF EXISTS {layout.table};"
+        f"CREATE TABLE {layout.table} (chunk_id bigint PRIMARY KEY, document_id uuid NOT NULL,"
+        f" payload jsonb NOT NULL, {vectors}) WITH ({_STORAGE});"
+        f'CREATE INDEX "{name}_document" ON {layout.table} (document_id);'
+        f'CREATE INDEX "{name}_payload" ON {layout.table} USING gin (payload jsonb_path_ops)'
+    )
+    await connection.execute(
+        "INSERT INTO kaynak_index.registry (name, spec) VALUES (%s, %s::jsonb)", [name, layout.stored()]
+    )
+
+
+async def remove(connection: Connection, name: str) -> None:
+    """Removes an index, if there is one."""
+    await connection.execute("SELECT pg_advisory_xact_lock(%s)", [_SETUP_LOCK])
+    cursor = await connection.execute("SELECT to_regclass('kaynak_index.registry') IS NOT NULL")
+    known = await cursor.fetchone()
+    await connection.execute(f'DROP TABLE IF EXISTS kaynak_index."{name}"' if known and known[0] else "SELECT 1")
+    if known and known[0]:
+        await connection.execute("DELETE FROM kaynak_index.registry WHERE name = %s", [name])
+
+
+async def write(
+    connection: Connection,
+    layout: Layout,
+    upserts: Sequence[Point],
+    deletes: Sequence[UUID],
+    revision: int,
+    exact_rows: int,
+) -> None:
+    """Writes everything in the transaction of ``connection``; the registry row makes writers take turns.
+
+    Args:
+        connection: In a transaction.
+        layout: Of the index.
+        upserts: Checked points.
+        deletes: Ids of documents.
+        revision: What the index reflects then.
+        exact_rows: The graphs are built once there are more rows.
+
+    Raises:
+        CorruptIndex: The index is not registered.
+    """
+    cursor = await connection.execute(
+        "UPDATE kaynak_index.registry SET revision = %s WHERE name = %s RETURNING indexed", [revision, layout.name]
+    )
+    known = await cursor.fetchone()
+    if known is None:
+        raise CorruptIndex(f"There is no index “{layout.name}”.")
+    if deletes:
+        await connection.execute(f"DELETE FROM {layout.table} WHERE document_id = ANY(%s)", [list(deletes)])
+    # An id that stands twice would break the key: the last one counts.
+    points = {one.id: one for one in upserts}
+    if points:
+        await connection.execute(f"DELETE FROM {layout.table} WHERE chunk_id = ANY(%s)", [list(points)])
+        rows = list(points.values())
+        for start in range(0, len(rows), _COPIED):
+            await _copy(connection, layout, rows[start : start + _COPIED])
+    if not known[0]:
+        await _index_if_large(connection, layout, exact_rows)
+
+
+async def _copy(connection: Connection, layout: Layout, points: Sequence[Point]) -> None:
+    names = ", ".join(column(one) for one in layout.fields)
+    statement = f"COPY {layout.table} (chunk_id, document_id, payload, {names}) FROM STDIN (FORMAT binary)"
+    async with connection.cursor() as cursor, cursor.copy(statement) as copy:
+        await copy.write(copy_rows(_rows(layout, points)))
+
+
+def _rows(layout: Layout, points: Sequence[Point]) -> Iterator[tuple[bytes, ...]]:
+    vectors = [half_vectors([point.vectors[one.name] for point in points]) for one in layout.fields]
+    # Chunks of a document come together and share a payload.
+    payload: Mapping[str, Json] | None = None
+    stored = b""
+    for point, *halves in zip(points, *vectors, strict=True):
+        if point.payload is not payload:
+            payload, stored = point.payload, jsonb(_dumps(dict(point.payload)))
+        yield int8(point.id), point.document_id.bytes, stored, *halves
+
+
+def _dumps(value: Any) -> bytes:
+    try:
+        return orjson.dumps(value)
+    except TypeError:
+        import json
+
+        return json.dumps(value, default=list).encode()  # numbers beyond 64 bits
+
+
+async def _index_if_large(connection: Connection, layout: Layout, exact_rows: int) -> None:
+    """Builds the HNSW indexes once exact search would take too long.
+
+    Until then rows go in without the work that HNSW is, which is most of the work of a write; and a graph
+    that is built at once, in memory, is made several times as fast as one that grows row by row.
+    """
+    cursor = await connection.execute(
+        f"SELECT count(*) FROM (SELECT 1 FROM {layout.table} LIMIT {exact_rows + 1}) AS counted"
+    )
+    counted = await cursor.fetchone()
+    if counted is None or counted[0] <= exact_rows:
+        return
+    await connection.execute(f"SET LOCAL maintenance_work_mem = '{_MEMORY}'")
+    for one in layout.indexed_fields:
+        await connection.execute(layout.create_index(one))
+    await connection.execute("UPDATE kaynak_index.registry SET indexed = true WHERE name = %s", [layout.name])
+    await connection.execute(f"ANALYZE {layout.table} (payload)")

@@ -1,0 +1,277 @@
+"""What an index engine is. Engines hold derived data only: the catalog can rebuild any of it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+from uuid import UUID
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kaynak.domain import Filter, Json
+
+Vector = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class VectorField:
+    """One named vector of an index, e.g. ``text``."""
+
+    name: str
+    dimensions: int
+    metric: Literal["cosine", "dot", "l2"] = "cosine"
+
+
+@dataclass(frozen=True, slots=True)
+class DenseSpec:
+    """A dense index.
+
+    Attributes:
+        name: ``[a-z][a-z0-9_]{0,40}``; unique in the engine.
+        fields: At least one.
+        params: The engine's own (``m``, ``ef_construction``, …); an unknown one raises `Unsupported`.
+    """
+
+    name: str
+    fields: tuple[VectorField, ...]
+    params: Mapping[str, Json] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A chunk as dense engines see it.
+
+    Attributes:
+        id: The chunk's.
+        document_id: Deletion goes by it.
+        vectors: By field name, float32 of shape ``(dimensions,)``.
+        payload: What filters see, see `kaynak.domain.filters`.
+    """
+
+    id: int
+    document_id: UUID
+    vectors: Mapping[str, Vector]
+    payload: Mapping[str, Json]
+
+
+@dataclass(frozen=True, slots=True)
+class LexicalSpec:
+    """A lexical index.
+
+    Attributes:
+        name: ``[a-z][a-z0-9_]{0,40}``; unique in the engine.
+        params: The engine's own; an unknown one raises `Unsupported`.
+    """
+
+    name: str
+    params: Mapping[str, Json] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A chunk as lexical engines see it.
+
+    Attributes:
+        id: The chunk's.
+        document_id: Deletion goes by it.
+        text: Of the chunk.
+        context: Title and heading path; searched with the text.
+        language: ISO 639-1 code that decides analysis; None for no stemming.
+        payload: What filters see.
+    """
+
+    id: int
+    document_id: UUID
+    text: str
+    context: str
+    language: str | None
+    payload: Mapping[str, Json]
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """Ids, best first. Ties are broken by the smaller id.
+
+    Attributes:
+        ids: Chunk ids.
+        scores: Higher is better: cosine or dot product as such; L2 as the negated distance; BM25 as such.
+        mode: Whether every matching entry was considered (``exact``) or an approximate index was used.
+        short: Fewer than ``limit`` came back although more may match.
+    """
+
+    ids: tuple[int, ...]
+    scores: tuple[float, ...]
+    mode: Literal["exact", "ann"]
+    short: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What an engine can do natively.
+
+    Attributes:
+        metrics: Of vector fields; empty for lexical engines.
+        named_vectors: More than one vector field per index.
+        filters: All of `kaynak.domain.filters`, exactly.
+        shared: Several hosts see the same index (a server); False for files on one host.
+    """
+
+    metrics: frozenset[str]
+    named_vectors: bool
+    filters: bool
+    shared: bool
+
+
+class Engine(Protocol):
+    """What dense and lexical engines have in common.
+
+    Writes are idempotent, and are durable and visible to later searches of any process when the call
+    returns. A write may carry a ``revision``: the collection revision that the index reflects once the write
+    is durable. It is stored atomically with the write, so that after any crash `revision` tells the truth.
+    Errors of the engine's own libraries are translated: `EngineUnavailable`, `CorruptIndex`, `StorageFull`.
+    """
+
+    capabilities: Capabilities
+
+    async def drop(self, name: str) -> None:
+        """Removes the index and all its data; no error if there is none."""
+        ...
+
+    async def exists(self, name: str) -> bool:
+        """Returns whether the index exists and can be opened."""
+        ...
+
+    async def revision(self, name: str) -> int:
+        """Returns the collection revision the index reflects; 0 for a new one.
+
+        Raises:
+            CorruptIndex: It is missing or damaged.
+        """
+        ...
+
+    async def count(self, name: str, condition: Filter | None = None) -> int:
+        """Returns how many entries match."""
+        ...
+
+    def scan(self, name: str) -> AsyncIterator[tuple[int, UUID]]:
+        """Yields (chunk id, document id) of all entries, in any order: for the doctor."""
+        ...
+
+    async def health(self) -> None:
+        """Returns if the engine answers.
+
+        Raises:
+            EngineUnavailable: It does not.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Frees everything."""
+        ...
+
+
+class DenseEngine(Engine, Protocol):
+    """Search by vector."""
+
+    async def create(self, spec: DenseSpec) -> None:
+        """Makes an empty index; no error if an equal one exists.
+
+        Raises:
+            Unsupported: A metric, parameter or number of fields it cannot do.
+        """
+        ...
+
+    async def apply(self, name: str, upserts: Sequence[Point], deletes: Sequence[UUID], revision: int) -> None:
+        """Deletes all points of the documents ``deletes`` first, then upserts by id, as one write.
+
+        A document that is being replaced stands in ``deletes`` and has its new points in ``upserts``.
+
+        Raises:
+            EngineUnavailable: Nothing is known to be written; calling again is safe.
+            CorruptIndex: It is missing or damaged.
+        """
+        ...
+
+    async def search(
+        self,
+        name: str,
+        vector: Vector,
+        limit: int,
+        *,
+        field: str | None = None,
+        condition: Filter | None = None,
+        exact: bool = False,
+    ) -> Candidates:
+        """Returns the nearest points that match the filter.
+
+        With a selective filter it searches the matching points exactly, so that recall does not fall.
+
+        Args:
+            name: The index.
+            vector: float32 of shape ``(dimensions,)``.
+            limit: At most this many, up to 10,000.
+            field: Which named vector; may be left out where there is one.
+            condition: On the payload.
+            exact: Whether to consider every matching point.
+
+        Raises:
+            EngineUnavailable: It does not answer.
+            CorruptIndex: It is missing or damaged.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class LexicalCandidates(Candidates):
+    """Candidates with what fusion needs to judge the lexical side.
+
+    Attributes:
+        ceiling: The score of an entry that matched every query term as well as BM25 allows
+            (sum of idf times (k1 + 1)); 0 when no term of the query is in the index.
+        coverage: For each id, the idf-weighted share in [0, 1] of query terms it matched; empty unless asked for.
+        known: The share in [0, 1] of the query's terms that occur in the index at all.
+    """
+
+    ceiling: float = 0.0
+    coverage: tuple[float, ...] = ()
+    known: float = 0.0
+
+
+class LexicalEngine(Engine, Protocol):
+    """Search by words, BM25."""
+
+    async def create(self, spec: LexicalSpec) -> None:
+        """Makes an empty index; no error if an equal one exists."""
+        ...
+
+    async def apply(self, name: str, upserts: Sequence[Entry], deletes: Sequence[UUID], revision: int) -> None:
+        """As `DenseEngine.apply`."""
+        ...
+
+    async def search(
+        self,
+        name: str,
+        query: str,
+        limit: int,
+        *,
+        languages: Sequence[str] = (),
+        condition: Filter | None = None,
+        coverage: bool = False,
+    ) -> LexicalCandidates:
+        """Returns the entries that share words with the query, by BM25.
+
+        Args:
+            name: The index.
+            query: Any text; it has no syntax, and cannot be malformed.
+            limit: At most this many, up to 10,000.
+            languages: ISO 639-1 codes to analyse the query in; empty for the languages in the index.
+            condition: On the payload.
+            coverage: Whether to tell how much of the query each entry matched, which takes a second look at each.
+
+        Raises:
+            EngineUnavailable: It does not answer.
+            CorruptIndex: It is missing or damaged.
+        """
+        ...

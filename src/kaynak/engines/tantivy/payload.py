@@ -1,0 +1,104 @@
+"""Payloads as terms, so that an inverted index answers every filter exactly.
+
+A term is a hash of the path, a letter for the kind, and the value in a form whose byte order is the order of
+the values. All of it is ``[0-9a-z]``: nothing in it can be syntax to tantivy's query parser, which is the only
+way to ask it for a range of text terms.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from math import isinf, isnan
+
+from kaynak.domain import Json, JsonScalar
+
+PRESENT = "x"
+NULL = "z"
+NUMBER = "n"
+STRING = "s"
+
+MAX_STRING_BYTES = 30_000
+"""Beyond this, equality goes by a hash, and order by this many first bytes."""
+
+_BIAS = 1 << 31
+_INVERTED = str.maketrans("0123456789abcdef", "fedcba9876543210")
+
+
+@lru_cache(maxsize=4096)
+def path_key(path: str) -> str:
+    """Returns the fixed-width prefix of all terms of a path."""
+    return hashlib.blake2b(path.encode("utf-8", "replace"), digest_size=16).hexdigest()
+
+
+def value_key(value: JsonScalar) -> str:
+    """Returns kind and value as text that sorts as values of one kind do."""
+    if value is None:
+        return NULL
+    if isinstance(value, bool):
+        return "b1" if value else "b0"
+    if isinstance(value, str):
+        return STRING + _string(value)
+    return NUMBER + _number(value)
+
+
+def _string(value: str) -> str:
+    # Bytes of UTF-8 sort as code points do.
+    data = value.encode("utf-8", "replace")
+    if len(data) <= MAX_STRING_BYTES:
+        return data.hex()
+    return data[:MAX_STRING_BYTES].hex() + "g" + hashlib.sha256(data).hexdigest()
+
+
+def _number(value: float) -> str:
+    """Encodes sign, binary exponent and binary fraction: exact for any int and float, and equal if they are."""
+    if value == 0 or (isinstance(value, float) and isnan(value)):
+        return "o"
+    sign = value > 0
+    if isinstance(value, float) and isinf(value):
+        exponent, fraction = _BIAS - 1, ""
+    else:
+        top, bottom = abs(value).as_integer_ratio()
+        bits = top.bit_length()
+        # bottom is a power of two, so the exponent of the leading bit is exact.
+        exponent = bits - bottom.bit_length()
+        rest = top - (1 << (bits - 1))
+        padding = -(bits - 1) % 4
+        fraction = f"{rest << padding:0{(bits - 1 + padding) // 4}x}".rstrip("0") if rest else ""
+    digits = f"{exponent + _BIAS:08x}{fraction}"
+    return f"p{digits}" if sign else f"m{digits.translate(_INVERTED)}g"
+
+
+def payload_terms(payload: Mapping[str, Json]) -> list[str]:
+    """Returns the distinct terms of a payload, following the paths that `matches` follows."""
+    terms: dict[str, None] = {}
+    for path, value in _at(payload, ""):
+        key = path_key(path)
+        terms[key + PRESENT] = None
+        for leaf in _leaves(value):
+            terms[key + value_key(leaf)] = None
+    return list(terms)
+
+
+def _at(node: Json, path: str) -> Iterator[tuple[str, Json]]:
+    if isinstance(node, Mapping):
+        for key, value in node.items():
+            # A filter cannot name a key with a dot in it, nor an empty one.
+            if key and "." not in key:
+                here = f"{path}.{key}" if path else key
+                yield here, value
+                yield from _at(value, here)
+    elif isinstance(node, Sequence) and not isinstance(node, str):
+        for item in node:
+            if isinstance(item, Mapping):
+                yield from _at(item, path)
+
+
+def _leaves(value: Json) -> Iterator[JsonScalar]:
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        for item in value:
+            if item is None or isinstance(item, str | int | float):
+                yield item
+    elif not isinstance(value, Mapping):
+        yield value

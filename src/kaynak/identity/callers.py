@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Protocol
+from uuid import UUID
+
+from kaynak.domain import OWNER, Scope, Unauthenticated, Unavailable
+from kaynak.identity.options import IdentityOptions
+from kaynak.identity.secrets_shown import KEY_PREFIX, hash_of
+from kaynak.identity.tokens import AccessTokens
+
+if TYPE_CHECKING:
+    from kaynak.catalog import Catalog, Resolved
+
+_NOTED = timedelta(minutes=1)
+"""How accurate it is when a session or key was last used: a write for every read would cost more than it tells."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who makes a request.
+
+    Attributes:
+        scope: What they may do.
+        person: Their id; None: the owner of a laptop without accounts.
+        session: Where they signed in; None: a key acts for them, or nobody needed to sign in.
+    """
+
+    scope: Scope
+    person: UUID | None = None
+    session: UUID | None = None
+
+
+THE_OWNER = Caller(OWNER)
+
+
+class Calling(Protocol):
+    """Finds out who makes a request."""
+
+    async def find(self, credential: str | None, *, local: bool) -> Caller:
+        """Returns who shows ``credential``; see `Callers.find`."""
+        ...
+
+
+class Callers:
+    """Finds out who makes a request, afresh each time: what is revoked is refused from the next request on."""
+
+    def __init__(self, catalog: Catalog, tokens: AccessTokens, options: IdentityOptions) -> None:
+        self._catalog = catalog
+        self._tokens = tokens
+        self._alone = options.loopback
+        self._peopled = False
+
+    async def find(self, credential: str | None, *, local: bool) -> Caller:
+        """Returns who makes a request.
+
+        Args:
+            credential: An access token or an API key; None: none was shown.
+            local: Whether the request comes straight from this machine. Only then, and only while there are no
+                accounts at all, nobody needs one.
+
+        Raises:
+            Unauthenticated: It is not valid, or one is needed.
+        """
+        if not await self._needed():
+            if not local:
+                raise Unauthenticated(
+                    "There are no accounts yet, and this request comes through a proxy or from another machine.",
+                    hint="Add an administrator on the server: kaynak users add --admin EMAIL",
+                )
+            return THE_OWNER
+        if credential is None:
+            raise Unauthenticated(
+                "This needs somebody who is signed in.",
+                hint="Sign in with POST /v1/auth/sign-in, or send an API key: Authorization: Bearer kyn_…",
+            )
+        return await (self._key(credential) if credential.startswith(KEY_PREFIX) else self._session(credential))
+
+    async def _needed(self) -> bool:
+        # That there are people is remembered for good; that there are none never is.
+        if self._peopled or not self._alone:
+            return True
+        async with self._catalog.read() as unit:
+            self._peopled = await unit.users.any()
+        return self._peopled
+
+    async def _session(self, token: str) -> Caller:
+        claims = await self._tokens.verify(token)
+        async with self._catalog.read() as unit:
+            found = await unit.scopes.of_session(claims.session, claims.person)
+        if found is None:
+            raise Unauthenticated("The session has ended.", hint="Sign in again with POST /v1/auth/sign-in.")
+        if _is_old(found):
+            with suppress(Unavailable):  # a standby that cannot write still answers
+                async with self._catalog.begin() as unit:
+                    await unit.sessions.seen(claims.session)
+        return Caller(found.scope, found.person, claims.session)
+
+    async def _key(self, key: str) -> Caller:
+        async with self._catalog.read() as unit:
+            found = await unit.scopes.of_key(hash_of(key))
+        if found is None or found.scope.key is None:
+            raise Unauthenticated(
+                "The API key is not valid, or not any more.", hint="Make another one: POST /v1/me/keys"
+            )
+        if _is_old(found):
+            with suppress(Unavailable):
+                async with self._catalog.begin() as unit:
+                    await unit.api_keys.seen(found.scope.key)
+        return Caller(found.scope, found.person)
+
+
+def _is_old(found: Resolved) -> bool:
+    return found.seen_at is None or datetime.now(UTC) - found.seen_at > _NOTED

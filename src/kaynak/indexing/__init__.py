@@ -1,0 +1,9 @@
+"""Indexes follow the catalog: collections with their generations, and followers of the change log."""
+
+from kaynak.indexing.cleanup import collect_orphans, drop_strangers, release
+from kaynak.indexing.collections import Collections
+from kaynak.indexing.followers import Followers
+from kaynak.indexing.listening import listen
+from kaynak.indexing.parts import Embedders, Parts
+
+__all__ = ["Collections", "Embedders", "Followers", "Parts", "collect_orphans", "drop_strangers", "listen", "release"]

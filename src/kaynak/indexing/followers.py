@@ -1,0 +1,235 @@
+from __future__ import annotations
+
+import asyncio
+import time
+from uuid import UUID
+
+import structlog
+
+from kaynak.catalog import CHANNEL, Catalog
+from kaynak.domain import CollectionNotFound, EngineUnavailable, Generation, KaynakError, RevisionTimeout
+from kaynak.indexing.follower import Follower, Step
+from kaynak.indexing.listening import listen
+from kaynak.indexing.parts import Parts
+from kaynak.indexing.target import DenseTarget, LexicalTarget
+
+POLL_SECONDS = 3.0
+"""How often followers look without being told; notifications make them look at once."""
+AT_A_TIME = 4
+"""Indexes that one process writes at the same time."""
+
+_BUSY_SECONDS = 0.05
+_BACKOFF_LEAST, _BACKOFF_MOST = 0.25, 30.0
+_log = structlog.get_logger(__name__)
+
+
+class Followers:
+    """Keeps the indexes of all active generations up with the change log. See `Follower`.
+
+    Args:
+        catalog: The truth.
+        parts: The engines, and where locks lie.
+        poll: Seconds between two looks without being told.
+    """
+
+    def __init__(self, catalog: Catalog, parts: Parts, *, poll: float = POLL_SECONDS) -> None:
+        self._catalog = catalog
+        self._parts = parts
+        self._poll = poll
+        self._followers: dict[int, tuple[Follower, ...]] = {}
+        self._active: dict[UUID, Generation] = {}
+        self._turns = asyncio.Semaphore(AT_A_TIME)
+        self._dirty: set[UUID] = set()
+        self._wake = asyncio.Event()
+        self._look_everywhere = True
+        # Those that were told of something new while they were at work.
+        self._again: set[Follower] = set()
+
+    def of(self, generation: Generation) -> tuple[Follower, ...]:
+        """Returns the followers of a generation: of its dense and of its lexical index."""
+        if generation.id not in self._followers:
+            targets = (
+                DenseTarget(generation, self._parts.dense_of(generation)),
+                LexicalTarget(generation, self._parts.lexical_of(generation)),
+            )
+            self._followers[generation.id] = tuple(
+                Follower(self._catalog, target, self._parts.locks) for target in targets
+            )
+        return self._followers[generation.id]
+
+    def forget(self, generation: Generation) -> None:
+        """Stops following a generation that is gone."""
+        self._followers.pop(generation.id, None)
+        self._active.pop(generation.collection_id, None)
+
+    def wake(self, collection_id: UUID) -> None:
+        """Makes `run` look at a collection at once: something is new, or an index was found damaged."""
+        self._dirty.add(collection_id)
+        self._wake.set()
+
+    async def applied(self, collection_id: UUID) -> int:
+        """Returns the revision that all indexes of the collection's active generation reflect.
+
+        Raises:
+            CollectionNotFound: There is no such collection.
+            EngineUnavailable: An engine does not answer.
+        """
+        followers = self.of(await self._generation(collection_id))
+        return min(await asyncio.gather(*(follower.revision() for follower in followers)))
+
+    async def catch_up(self, collection_id: UUID, revision: int, timeout: float = 10.0) -> None:
+        """Returns when the indexes reflect ``revision``; carries changes over itself if nobody else does.
+
+        Raises:
+            CollectionNotFound: There is no such collection.
+            RevisionTimeout: They did not in ``timeout`` seconds, or the collection has no such revision.
+            EngineUnavailable: An engine did not answer in that time.
+        """
+        until = time.monotonic() + timeout
+        followers = self.of(await self._generation(collection_id))
+        await asyncio.gather(*(self._reach(follower, revision, until) for follower in followers))
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Follows until stopped; outlives a database or an engine that is away."""
+        carrying: dict[Follower, asyncio.Task[None]] = {}
+        listening = asyncio.create_task(listen(self._catalog.url, CHANNEL, self._heard))
+        stopping = asyncio.create_task(stop.wait())
+        self._look_everywhere = True
+        try:
+            while not stop.is_set():
+                for follower in await self._behind():
+                    if follower not in carrying or carrying[follower].done():
+                        carrying[follower] = asyncio.create_task(self._carry(follower))
+                    else:
+                        self._again.add(follower)
+                carrying = {follower: task for follower, task in carrying.items() if not task.done()}
+                await self._wait(stopping)
+        finally:
+            tasks = [listening, stopping, *carrying.values()]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await self.rest()
+
+    async def rest(self, timeout: float = 10.0) -> None:
+        """Waits for writes that have begun; the engines must not be closed under them."""
+        working = [task for pair in self._followers.values() for follower in pair for task in follower.working]
+        if working:
+            await asyncio.wait(working, timeout=timeout)
+
+    async def _wait(self, stopping: asyncio.Task[bool]) -> None:
+        waking = asyncio.create_task(self._wake.wait())
+        try:
+            done, _ = await asyncio.wait({waking, stopping}, timeout=self._poll, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            waking.cancel()
+        if not done:
+            self._look_everywhere = True
+        self._wake.clear()
+
+    def _heard(self, payload: str | None) -> None:
+        if payload is None:
+            self._look_everywhere = True
+        else:
+            self._dirty.add(UUID(payload))
+        self._wake.set()
+
+    async def _behind(self) -> list[Follower]:
+        """Returns the followers that should look now."""
+        everywhere, dirty = self._look_everywhere, self._dirty
+        self._look_everywhere, self._dirty = False, set()
+        try:
+            if everywhere:
+                async with self._catalog.read() as unit:
+                    generations = [one for one in await unit.generations.all() if one.active]
+                self._active = {one.collection_id: one for one in generations}
+            else:
+                generations = []
+                for collection_id in dirty:
+                    try:
+                        generations.append(await self._generation(collection_id))
+                    except CollectionNotFound:
+                        continue
+        except KaynakError as error:
+            _log.warning("followers_waiting", error=error.type)
+            self._look_everywhere = True
+            return []
+        found: list[Follower] = []
+        for generation in generations:
+            try:
+                found += self.of(generation)
+            except KaynakError as error:  # made with an engine that this process does not have
+                _log.warning("generation_not_followed", generation=generation.key, error=error.type)
+        return found
+
+    async def _carry(self, follower: Follower) -> None:
+        """Carries over all there is to one index; pauses longer and longer while the engine is away."""
+        target = follower.target
+        pause = _BACKOFF_LEAST
+        while True:
+            self._again.discard(follower)
+            try:
+                async with self._turns:
+                    step = await follower.step()
+                pause = _BACKOFF_LEAST
+                if step is Step.BUSY:
+                    await asyncio.sleep(_BUSY_SECONDS * 4)
+                    if await follower.revision() >= await self._revision(target.generation.collection_id):
+                        step = Step.DONE
+                if step is Step.DONE and follower not in self._again:
+                    return
+            except CollectionNotFound:
+                self.forget(target.generation)
+                return
+            except KaynakError as error:
+                _log.warning("follower_waiting", generation=target.key, side=target.side, error=error.type)
+                await asyncio.sleep(pause)
+                pause = min(_BACKOFF_MOST, pause * 2)
+
+    async def _reach(self, follower: Follower, revision: int, until: float) -> None:
+        """Steps, or waits for another process that does, until the index reflects ``revision``."""
+        if follower.known >= revision or await _quiet(follower) >= revision:
+            return
+        wait = _BUSY_SECONDS
+        unavailable: EngineUnavailable | None = None
+        while True:
+            try:
+                async with asyncio.timeout(max(0.0, until - time.monotonic())):
+                    step = await follower.step()
+                if follower.known >= revision:
+                    return
+                if step is Step.DONE:
+                    raise RevisionTimeout(f"The collection has no revision {revision} yet.", hint="Ask for one it has.")
+                if step is Step.MORE:
+                    continue
+            except EngineUnavailable as error:
+                unavailable = error
+            except TimeoutError:
+                pass
+            if time.monotonic() >= until:
+                if unavailable is not None:
+                    raise unavailable
+                raise RevisionTimeout(
+                    f"The {follower.target.side} index has not reached revision {revision} yet.",
+                    hint="Try again in a moment.",
+                )
+            await asyncio.sleep(wait)
+            wait = min(0.5, wait * 1.5)
+            if await _quiet(follower) >= revision:
+                return
+
+    async def _generation(self, collection_id: UUID) -> Generation:
+        async with self._catalog.read() as unit:
+            return await unit.generations.active(collection_id)
+
+    async def _revision(self, collection_id: UUID) -> int:
+        async with self._catalog.read() as unit:
+            return await unit.changes.revision(collection_id)
+
+
+async def _quiet(follower: Follower) -> int:
+    """Returns the revision of an index; what is known of it while the engine is away."""
+    try:
+        return await follower.revision()
+    except EngineUnavailable:
+        return follower.known

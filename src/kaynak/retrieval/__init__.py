@@ -1,0 +1,27 @@
+"""Search: lexical and dense at once, fused, through the catalog's gate, with the reasons on request."""
+
+from kaynak.retrieval.admission import Admission, QueuedSearcher, Steered
+from kaynak.retrieval.audited import AuditedSearcher, looked_up
+from kaynak.retrieval.cached import CachedSearcher, Searching, plausible
+from kaynak.retrieval.feedback import Feedback
+from kaynak.retrieval.moments import Moment, Moments
+from kaynak.retrieval.searcher import Searcher
+from kaynak.retrieval.sides import Vector
+from kaynak.retrieval.spelling import pieces_per_word
+
+__all__ = [
+    "Admission",
+    "AuditedSearcher",
+    "CachedSearcher",
+    "Feedback",
+    "Moment",
+    "Moments",
+    "QueuedSearcher",
+    "Searcher",
+    "Searching",
+    "Steered",
+    "Vector",
+    "looked_up",
+    "pieces_per_word",
+    "plausible",
+]

