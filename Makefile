@@ -40,7 +40,7 @@ demo: $(VENV)/.base ## Ingest the sample company, ask three questions, stop
 
 test: $(VENV)/.dev ## Run all tests with coverage
 	@$(BIN)/python -m coverage erase
-	$(BIN)/python -m coverage run -m pytest -q $(ARGS)
+	$(BIN)/python -m coverage run -m pytest -q -n 2 --dist worksteal $(ARGS)
 	@$(BIN)/python -m coverage combine -q
 	@$(BIN)/python -m coverage report | tail -n 1
 
