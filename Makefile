@@ -42,7 +42,7 @@ test: $(VENV)/.dev ## Run all tests with coverage
 	@$(BIN)/python -m coverage erase
 	$(BIN)/python -m coverage run -m pytest -q -n 2 --dist worksteal $(ARGS)
 	@$(BIN)/python -m coverage combine -q
-	@$(BIN)/python -m coverage report | tail -n 1
+	@$(BIN)/python -m coverage report | grep '^TOTAL'
 
 proof: $(VENV)/.dev ## Take 20,000 random steps through who may see what (long)
 	KAYNAK_PROOF_STEPS=$${KAYNAK_PROOF_STEPS:-20000} $(BIN)/python -m pytest -q -s \

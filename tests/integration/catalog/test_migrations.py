@@ -62,6 +62,22 @@ async def test_down_and_up_again_gives_the_same(catalog: Catalog) -> None:
     assert await objects(catalog) == before
 
 
+@pytest.mark.parametrize("revision", [one.revision for one in script_directory().walk_revisions() if one.down_revision])
+async def test_each_step_down_and_up_again_gives_the_same(catalog: Catalog, revision: str) -> None:
+    async def columns() -> set[tuple[str, str]]:
+        async with catalog.read() as unit:
+            sql = "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = 'kaynak'"
+            return {(row.table_name, row.column_name) for row in await unit.connection.execute(text(sql))}
+
+    await catalog.migrate(revision)
+    before = await objects(catalog), await columns()
+    below = script_directory().get_revision(revision).down_revision
+    await catalog.migrate(str(below))
+    assert await catalog.current_migration() == below
+    await catalog.migrate(revision)
+    assert (await objects(catalog), await columns()) == before
+
+
 async def test_many_processes_may_migrate_at_once(catalog: Catalog) -> None:
     await catalog.migrate("base")
     others = [await Catalog.open(catalog.url, pool_size=1) for _ in range(4)]

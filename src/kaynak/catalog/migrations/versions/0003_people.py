@@ -143,6 +143,9 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.drop_index(op.f("ix_job_items_document_id"), table_name="job_items", schema="kaynak")
+    op.drop_column("job_items", "readers", schema="kaynak")
+    op.drop_column("messages", "sources", schema="kaynak")
     op.drop_column("documents", "readers", schema="kaynak")
     op.drop_column("collections", "restricted", schema="kaynak")
     for table in _TABLES:
