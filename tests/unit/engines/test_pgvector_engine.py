@@ -226,17 +226,23 @@ def test_short_is_said_when_exact_search_would_take_too_long(
     run(PgVectorEngine(database_url, exact_rows=1), work)
 
 
-def test_what_is_known_to_be_large_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    large = searching.Large()
-    for number in range(1000):
-        large.add((f"g{number}", None))
-    assert ("g0", None) not in large
-    assert ("g999", None) in large
-    large.discard(("g999", None))
-    assert ("g999", None) not in large
+def test_sizes_of_filters_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = searching.Sizes()
+    for number in range(searching._REMEMBERED + 10):
+        sizes.note((f"g{number}", None), large=True)
+    last = (f"g{searching._REMEMBERED + 9}", None)
+    assert sizes.large(("g0", None)) is None
+    assert sizes.large(last) is True
+    sizes.note(last, large=False)
+    assert sizes.large(last) is False
+    sizes.note(("g1", None), large=True)
+    sizes.written("g1")
+    sizes.written(last[0])
+    assert sizes.large(last) is None
+    assert sizes.large(("g1", None)) is True
     monkeypatch.setattr(searching, "_SECONDS", -1.0)
-    large.add(("g1", None))
-    assert ("g1", None) not in large
+    sizes.note(("g1", None), large=True)
+    assert sizes.large(("g1", None)) is None
 
 
 def test_scan_pages_through_everything(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,15 +2,17 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 from uuid import UUID
 
 from kaynak.domain import CorruptIndex, Filter
-from kaynak.domain.filter_sql import to_sql
 from kaynak.engines.checks import check_limit, check_name, check_points, check_vector, pick_field
 from kaynak.engines.pgvector.faults import translated
+from kaynak.engines.pgvector.filters import where
+from kaynak.engines.pgvector.mending import mended
 from kaynak.engines.pgvector.pool import Connection, Pool
-from kaynak.engines.pgvector.searching import EXACT_MOST, FILTERED_ROWS, Large, Search
+from kaynak.engines.pgvector.searching import EXACT_MOST, FILTERED_ROWS, Search, Sizes
 from kaynak.engines.pgvector.spec import Layout, layout_from, layout_of
 from kaynak.engines.pgvector.writing import make, remove, write
 from kaynak.engines.protocol import Candidates, Capabilities, DenseSpec, Point, Vector
@@ -38,7 +40,7 @@ class PgVectorEngine:
         self._exact_rows = exact_rows
         self._pool = Pool(url, connections)
         self._layouts: dict[str, Layout] = {}
-        self._large = Large()
+        self._sizes = Sizes()
 
     async def create(self, spec: DenseSpec) -> None:
         """See `DenseEngine.create`."""
@@ -76,8 +78,8 @@ class PgVectorEngine:
     async def count(self, name: str, condition: Filter | None = None) -> int:
         """Returns how many points match."""
         layout = await self._layout(name)
-        where, params = to_sql(condition, "payload", style="pyformat")
-        row = await self._one(name, f"SELECT count(*) FROM {layout.table} WHERE {where}", params)
+        matching = where(condition, listed=layout.listed)
+        row = await self._one(name, f"SELECT count(*) FROM {layout.table} WHERE {matching.indexed}", matching.params)
         return int(row[0])
 
     async def scan(self, name: str) -> AsyncIterator[tuple[int, UUID]]:
@@ -104,6 +106,7 @@ class PgVectorEngine:
         rows = layout.exact_rows(self._exact_rows)
         with translated(name):
             await self._pool.run(lambda connection: write(connection, layout, upserts, deletes, revision, rows))
+        self._sizes.written(name)
 
     async def search(
         self,
@@ -123,21 +126,23 @@ class PgVectorEngine:
         key = (name, condition)
         rows = layout.exact_rows(self._exact_rows)
         rows = rows if condition is None else int(rows * FILTERED_ROWS)
-        graph = which in layout.indexed_fields and not exact
-        if not graph or key not in self._large:
-            most = rows if graph else None
-            found = await self._run(name, lambda connection: search.exact(connection, most))
-            if found is not None:
-                return found
-            self._large.add(key)
+        if which not in layout.indexed_fields or exact:
+            return await self._run(name, search.exact)
+        large = self._sizes.large(key)
+        if large is None:
+            large = await self._run(name, lambda connection: search.more_than(connection, rows))
+            self._sizes.note(key, large=large)
+        if not large:
+            return await self._run(name, search.exact)
         breadth = search.breadth
         approximate = await self._run(name, search.approximate, lambda work: self._pool.look(work, breadth=breadth))
         if not approximate.short:
             return approximate
         # Fewer came than were asked for: fewer match than is remembered, or dead rows were in the way.
-        self._large.discard(key)
-        found = await self._run(name, lambda connection: search.exact(connection, EXACT_MOST))
-        return found or approximate
+        if await self._run(name, lambda connection: search.more_than(connection, EXACT_MOST)):
+            return approximate
+        self._sizes.note(key, large=False)
+        return await self._run(name, search.exact)
 
     async def health(self) -> None:
         """Asks the server.
@@ -157,7 +162,10 @@ class PgVectorEngine:
             row = await self._one(
                 check_name(name), "SELECT spec FROM kaynak_index.registry WHERE name = %(name)s", {"name": name}
             )
-            known = self._layouts[name] = layout_from(name, row[0])
+            known = layout_from(name, row[0])
+            if not await self._run(name, lambda connection: mended(connection, known)):
+                return replace(known, listed=False)  # and is tried again the next time
+            self._layouts[name] = known
         return known
 
     async def _one(self, name: str, statement: str, params: dict[str, Any]) -> tuple[Any, ...]:

@@ -24,6 +24,8 @@ class Layout:
     params: Mapping[str, int]
     chosen: Mapping[str, int] = field(default_factory=dict)
     """Of the parameters, those that the specification names: an index that was made with other defaults is the same."""
+    listed: bool = True
+    """Whether it has the index of who may read: one of an older version may not have it yet."""
 
     @property
     def table(self) -> str:

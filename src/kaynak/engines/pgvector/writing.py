@@ -9,6 +9,7 @@ import orjson
 
 from kaynak.domain import Conflict, CorruptIndex, Json
 from kaynak.domain.copy_rows import copy_rows, int8, jsonb
+from kaynak.engines.pgvector.mending import readers_index
 from kaynak.engines.pgvector.pool import Connection
 from kaynak.engines.pgvector.spec import Layout, column
 from kaynak.engines.pgvector.vectors import half_vectors
@@ -66,7 +67,8 @@ async def make(connection: Connection, layout: Layout) -> None:
         f"CREATE TABLE {layout.table} (chunk_id bigint PRIMARY KEY, document_id uuid NOT NULL,"
         f" payload jsonb NOT NULL, {vectors}) WITH ({_STORAGE});"
         f'CREATE INDEX "{name}_document" ON {layout.table} (document_id);'
-        f'CREATE INDEX "{name}_payload" ON {layout.table} USING gin (payload jsonb_path_ops)'
+        f'CREATE INDEX "{name}_payload" ON {layout.table} USING gin (payload jsonb_path_ops);'
+        f"{readers_index(layout)}"
     )
     await connection.execute(
         "INSERT INTO kaynak_index.registry (name, spec) VALUES (%s, %s::jsonb)", [name, layout.stored()]
