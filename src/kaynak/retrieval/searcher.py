@@ -42,6 +42,10 @@ DEPTHS = (100, 500, 2500, 10_000)
 REPEATS_MOST = 400
 """Passages that are read beyond what is wanted; a document that says the same a thousand times is not read whole."""
 
+PASSED_LEAST = 0.5
+"""Share of the head that has to pass the gate; else what the caller asks for is mostly what they may not read, and what
+they may read lies deeper."""
+
 CATCH_UP_SECONDS = 10.0
 _AGAIN_SECONDS = (0.0, 0.4)
 
@@ -146,7 +150,8 @@ class Searcher:
         mark("lookup")
         wanted = request.offset + request.limit + 1
         first = next((at for at, depth in enumerate(DEPTHS) if depth >= 2 * wanted), len(DEPTHS) - 1)
-        for tier in range(first, len(DEPTHS)):
+        tier = first
+        while True:
             asked = await self._ask(state, question, DEPTHS[tier])
             mark("sides")
             state.rankings = rank(asked, request.dense_weight)
@@ -156,8 +161,11 @@ class Searcher:
                 if _enough(state, wanted):
                     break
             mark("gate")
-            if _enough(state, wanted) or all(one.exhausted(DEPTHS[tier]) for one in asked):
+            if _tightened(state, question):
+                continue
+            if _enough(state, wanted) or all(one.exhausted(DEPTHS[tier]) for one in asked) or tier == len(DEPTHS) - 1:
                 break
+            tier += 1
         hits = await self._hits(state)
         result = SearchResult(
             hits=hits,
@@ -278,6 +286,23 @@ def _enough(state: State, wanted: int) -> bool:
     return state.reader is not None and (
         len(state.reader.found) >= wanted or state.reader.seen >= wanted + REPEATS_MOST
     )
+
+
+def _tightened(state: State, question: Question) -> bool:
+    """Returns whether engines have to be asked again, because the gate left little of what they were asked loosely.
+
+    It goes by the head, which is the same for all pages.
+    """
+    again = [
+        ranking.sides.collection
+        for ranking, admitted in zip(state.rankings, state.admitted, strict=True)
+        if question.loose(ranking.sides.collection)
+        and (head := ranking.head(DEPTHS[0]))
+        and sum(key in admitted for key in head) < PASSED_LEAST * len(head)
+    ]
+    for collection in again:
+        question.tighten(collection)
+    return bool(again)
 
 
 def _degraded(rankings: Sequence[Ranking]) -> tuple[str, ...]:

@@ -37,6 +37,10 @@ Vector = NDArray[np.float32]
 _AWAY = (EngineUnavailable, CorruptIndex, EmbedderUnavailable, Misconfigured)
 _AGAIN_SECONDS = 0.05
 
+_FEW_LISTS = 0.1
+"""Share of documents with a list of readers up to which engines are not told of them at first: the gate drops what may
+not be read, and nearly all may. To filter costs the lexical side more than to search."""
+
 
 @dataclass(slots=True)
 class Sides:
@@ -109,7 +113,8 @@ class Question:
         self._profiles = profiles
         self._mode = mode
         self._condition = condition
-        self._allowed = None if principals is None else may_read(principals)
+        self._principals = principals
+        self._strict: set[UUID] = set()
         self._vectors = vectors
         self._embedding: dict[str, asyncio.Task[tuple[Embedder, Vector]]] = {}
 
@@ -123,6 +128,15 @@ class Question:
         """Ends what was begun, if nobody is going to ask."""
         for task in self._embedding.values():
             task.cancel()
+
+    def loose(self, collection: Collection) -> bool:
+        """Returns whether engines may answer with what the caller may not read."""
+        few = 0 < collection.restricted <= _FEW_LISTS * collection.documents
+        return few and self._principals is not None and collection.id not in self._strict
+
+    def tighten(self, collection: Collection) -> None:
+        """Lets engines answer with what the caller may read, from now on: too little was left of a loose answer."""
+        self._strict.add(collection.id)
 
     async def ask(self, collection: Collection, depth: int) -> Sides:
         """Returns up to ``depth`` candidates of each side; a side that is away is noted and left out."""
@@ -171,9 +185,10 @@ class Question:
 
     def _of(self, collection: Collection) -> Filter | None:
         """Returns what engines filter by. The gate is what counts; this is so that it leaves enough."""
-        if self._allowed is None or not collection.restricted:
+        if self._principals is None or not collection.restricted or self.loose(collection):
             return self._condition
-        return self._allowed if self._condition is None else And((self._allowed, self._condition))
+        allowed = may_read(self._principals, listed=collection.listed)
+        return allowed if self._condition is None else And((allowed, self._condition))
 
     async def _embedded(self, name: str) -> tuple[Embedder, Vector]:
         return await self._start(name)

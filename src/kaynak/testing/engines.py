@@ -13,7 +13,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kaynak.domain import CorruptIndex, Filter, Json, matches, parse_filter
+from kaynak.domain import And, CorruptIndex, Filter, Json, matches, may_read, parse_filter
+from kaynak.domain.filters import READERS
 from kaynak.engines import DenseEngine, LexicalEngine
 from kaynak.testing.filters import filters, payloads
 
@@ -244,3 +245,26 @@ class EngineSuite(ABC, Generic[E]):
         finally:
             loop.run_until_complete(engine.close())
             loop.close()
+
+    def test_who_may_read_means_what_the_reference_says(self, engine_factory: Callable[[], E]) -> None:
+        """Records with lists of readers of all sizes and without, asked for by people with few names and with many."""
+        names = [UUID(int=number) for number in range(40)]
+        lists: list[list[str] | None] = [None, [], *([str(one)] for one in names[:20])]
+        lists += [[str(one) for one in names[:size]] for size in (2, 3, 17, 40)]
+        records: list[dict[str, Json]] = [
+            {"a": at % 2} | ({} if one is None else {READERS: [*one]}) for at, one in enumerate(lists)
+        ]
+
+        async def work(engine: E) -> None:
+            await engine.create(self.spec)
+            items = [self.item(key, key, one) for key, one in enumerate(records)]
+            await engine.apply(NAME, items, [], 1)
+            for who in (names[:1], names[3:5], names[19:], names[30:], [UUID(int=99)], []):
+                for listed in (False, True):
+                    allowed = may_read(who, listed=listed)
+                    for condition in (allowed, And((allowed, parse_filter({"a": 1}) or allowed))):
+                        expected = {key for key, one in enumerate(records) if matches(condition, one)}
+                        assert set((await self.find(engine, 100, condition)).ids) == expected, condition
+                        assert await engine.count(NAME, condition) == len(expected), condition
+
+        self.run(engine_factory, work)

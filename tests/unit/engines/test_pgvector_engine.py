@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from uuid import UUID
 
 import numpy as np
 import psycopg
@@ -16,9 +17,12 @@ from kaynak.domain import (
     Misconfigured,
     StorageFull,
     Unsupported,
+    may_read,
     parse_filter,
 )
-from kaynak.engines import DenseSpec, VectorField
+from kaynak.domain.filters import READERS
+from kaynak.engines import DenseSpec, Point, VectorField
+from kaynak.engines.memory import MemoryDense
 from kaynak.engines.pgvector import PgVectorEngine, pool, searching
 from kaynak.engines.pgvector.faults import translated
 from kaynak.testing.dense import DIMENSIONS, SPEC, TEXT, point, vector
@@ -255,3 +259,97 @@ def test_scan_pages_through_everything(database_url: str, monkeypatch: pytest.Mo
         assert [key async for key, _ in engine.scan(NAME)] == keys
 
     run(PgVectorEngine(database_url), work)
+
+
+# -- who may read
+
+EVERY_500TH, EVERY_20TH, EVERY_2ND, ALL = (UUID(int=number) for number in range(1, 5))
+SHARES = {EVERY_500TH: 500, EVERY_20TH: 20, EVERY_2ND: 2, ALL: 1}
+
+
+def listed_points(count: int, *, open_every: int | None = None) -> list[Point]:
+    """Returns points whose lists name people by the share of them that they read; some have no list."""
+    lists = [[str(who) for who, every in SHARES.items() if key % every == 0] for key in range(count)]
+    return [
+        point(key, key, {} if open_every and key % open_every == 1 else {READERS: one}) for key, one in enumerate(lists)
+    ]
+
+
+def readers_indexes(url: str) -> Sequence[object]:
+    return execute(url, "SELECT indexname FROM pg_indexes WHERE indexname = 'g1_readers'")
+
+
+@pytest.mark.parametrize("open_every", [None, 7])
+def test_whoever_asks_finds_what_is_nearest_of_what_they_may_read(database_url: str, open_every: int | None) -> None:
+    async def work(engine: PgVectorEngine) -> None:
+        reference = MemoryDense()
+        points = listed_points(3000, open_every=open_every)
+        for one in (engine, reference):
+            await one.create(SPEC)
+            await one.apply(NAME, points, [], 1)
+        for who in SHARES:
+            condition = may_read([who, UUID(int=9)], listed=open_every is None)
+            modes, right = set(), 0
+            for seed in range(20):
+                query = vector(10_000 + seed)
+                found = await engine.search(NAME, query, 10, condition=condition)
+                wanted = await reference.search(NAME, query, 10, condition=condition)
+                assert len(found.ids) == len(wanted.ids)
+                modes.add(found.mode)
+                right += len(set(found.ids) & set(wanted.ids)) / len(wanted.ids)
+            assert right / 20 >= 0.97
+            few = {EVERY_20TH, EVERY_500TH} if open_every is None else set()
+            assert modes == ({"exact"} if who in few else {"ann"})
+
+    run(PgVectorEngine(database_url, exact_rows=100), work)
+
+
+def test_the_table_is_not_read_for_those_who_may_read_little(database_url: str) -> None:
+    async def work(engine: PgVectorEngine) -> None:
+        await engine.create(SPEC)
+        await engine.apply(NAME, listed_points(3000, open_every=400), [], 1)
+        execute(database_url, "ANALYZE kaynak_index.g1")
+        for listed in (False, True):
+            condition = may_read([EVERY_500TH], listed=listed)
+            await engine.search(NAME, vector(1), 10, condition=condition)
+            search = searching.Search(await engine._layout(NAME), TEXT, vector(1), 10, condition)
+            plan: list[str] = []
+
+            async def explain(
+                connection: pool.Connection, search: searching.Search = search, plan: list[str] = plan
+            ) -> None:
+                where = search._where
+                rows = await connection.execute(
+                    f"EXPLAIN SELECT 1 FROM kaynak_index.g1 WHERE {where.indexed}", where.params
+                )
+                plan += [row[0] for row in await rows.fetchall()]
+
+            await engine._pool.look(explain)
+            assert any("g1_readers" in line for line in plan)
+            assert not any("Seq Scan" in line for line in plan)
+
+    run(PgVectorEngine(database_url, exact_rows=100), work)
+
+
+def test_an_index_of_an_older_version_is_mended_when_it_is_used(database_url: str) -> None:
+    condition = may_read([EVERY_20TH])
+
+    async def make(engine: PgVectorEngine) -> None:
+        await engine.create(SPEC)
+        await engine.apply(NAME, listed_points(200), [], 1)
+        execute(database_url, "DROP FUNCTION kaynak_index.readers CASCADE")
+
+    async def use(engine: PgVectorEngine) -> None:
+        assert len((await engine.search(NAME, vector(1), 20, condition=condition)).ids) == 10
+        assert await engine.count(NAME, condition) == 10
+
+    run(PgVectorEngine(database_url), make)
+    assert not readers_indexes(database_url)
+    with psycopg.connect(database_url) as writer:
+        # Somebody is writing: nobody waits for that, and all is found the slow way.
+        writer.execute("DELETE FROM kaynak_index.g1 WHERE chunk_id = 1")
+        run(PgVectorEngine(database_url), use)
+        assert not readers_indexes(database_url)
+        writer.rollback()
+    run(PgVectorEngine(database_url), use)
+    assert readers_indexes(database_url)

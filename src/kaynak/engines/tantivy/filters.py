@@ -9,6 +9,9 @@ from kaynak.engines.tantivy.schema import ENTRY, FILTER
 if TYPE_CHECKING:
     from tantivy import Index, Query, Schema
 
+_FEW = 16
+"""Terms up to which a query for each is cheaper than an automaton of them all, built for every segment."""
+
 _AFTER = {NUMBER: "o", STRING: "t"}
 
 
@@ -80,6 +83,8 @@ class FilterCompiler:
     def _terms(self, terms: list[str]) -> Query:
         if len(terms) == 1:
             return self._term(terms[0])
+        if len(terms) <= _FEW:
+            return self._any([self._term(term) for term in terms])
         return self._query.term_set_query(self._schema, FILTER, terms)
 
     def _all(self, queries: list[Query]) -> Query:
