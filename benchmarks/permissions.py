@@ -1,6 +1,6 @@
 """What permissions cost: searches of people who may read a part of a collection against its owner's, side by side.
 
-    python benchmarks/permissions.py [--chunks 100000] [--lists 1.0] [--queries 200] [--keep DIR]
+    python benchmarks/permissions.py [--chunks 100000] [--lists 1.0] [--queries 100] [--keep DIR]
 
 The whole search of the product runs in this process: its PostgreSQL, pgvector, tantivy, fusion and gate, with synthetic
 vectors of 384 dimensions (see ``ann.py``) and texts of random words, which cost nothing to embed. Of each document
@@ -59,6 +59,7 @@ from kaynak.testing.world import CHUNKER, FakePool
 NAME = "permissions"
 SHARES = (0.001, 0.01, 0.1, 0.5, 0.9, 1.0)
 DIMENSIONS, OF_A_DOCUMENT, BATCH = 384, 20, 100
+WARMING, QUESTIONS = 20, 120  # vectors of questions that are drawn: how many are asked does not change the passages
 _NUMBER = re.compile(r"^([cq])(\d+) ")
 
 
@@ -272,7 +273,7 @@ def table(people: Sequence[Person]) -> str:
 
 async def run(args: argparse.Namespace, url: str, folder: Path) -> None:
     """Builds what is not there, and measures."""
-    everything = clustered(args.chunks + args.queries + 20, DIMENSIONS, np.random.default_rng(7), 48)
+    everything = clustered(args.chunks + QUESTIONS, DIMENSIONS, np.random.default_rng(7), 48)
     vectors, queries = everything[: args.chunks], everything[args.chunks :]
     drawn = Drawn(vectors, queries)
     named, readers = lists(args.chunks // OF_A_DOCUMENT, args.lists)
@@ -300,10 +301,12 @@ async def run(args: argparse.Namespace, url: str, folder: Path) -> None:
         people = people_of(collection, named, readers)
         measuring = Measuring(searcher, engine, vectors, await numbers_of(catalog), args.mode)
         pick = random.Random(3)
-        for number in range(args.queries + 20):
+        for number in range(args.queries + WARMING):
             # The order changes, so that nobody always comes after the same one.
             order = pick.sample(people, len(people))
-            await measuring.round(order, f"q{number} {words(pick, 5)}", queries[number], kept=number >= 20)
+            await measuring.round(
+                order, f"q{number % QUESTIONS} {words(pick, 5)}", queries[number % QUESTIONS], kept=number >= WARMING
+            )
         print(
             f"{machine()}; {args.chunks:,} passages, {args.lists:.0%} with a list of readers, {args.queries} queries\n"
         )
@@ -337,7 +340,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--chunks", type=int, default=100_000)
     parser.add_argument("--lists", type=float, default=1.0, help="share of the documents that have a list")
-    parser.add_argument("--queries", type=int, default=200)
+    parser.add_argument("--queries", type=int, default=100)
     parser.add_argument("--mode", type=SearchMode, default=SearchMode.HYBRID)
     parser.add_argument("--keep", type=Path, help="directory to build in, and to find again")
     args = parser.parse_args()

@@ -130,7 +130,7 @@ class PgVectorEngine:
             return await self._run(name, search.exact)
         large = self._sizes.large(key)
         if large is None:
-            large = await self._run(name, lambda connection: search.more_than(connection, rows))
+            large = await self._run(name, lambda connection: search.worth_walking(connection, rows))
             self._sizes.note(key, large=large)
         if not large:
             return await self._run(name, search.exact)

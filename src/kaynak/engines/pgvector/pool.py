@@ -25,21 +25,19 @@ class Connection(AsyncConnection[tuple[Any, ...]]):
 
 # A generic plan would be chosen without knowing the filter, so only statements without one are prepared; relaxed
 # order finds more in the same time, and rows are put in order afterwards; just-in-time compilation costs more than any
-# of these statements. What matches a filter is looked up where an index can tell: the planner takes conditions on JSON
-# for cheaper than they are, and reads the table.
+# of these statements.
 _SETTINGS = {
     "plan_cache_mode": "auto",
     "hnsw.iterative_scan": "relaxed_order",
     "hnsw.max_scan_tuples": "40000",
     "jit": "off",
-    "enable_seqscan": "off",
 }
 _SET = "SELECT pg_backend_pid(), " + ", ".join(
     f"set_config('{key}', '{value}', false)" for key, value in _SETTINGS.items()
 )
 
 # The planner takes the index of the filter, or none, and sorts everything, where HNSW is far cheaper.
-_UNWANTED = ("enable_bitmapscan", "enable_sort")
+_UNWANTED = ("enable_seqscan", "enable_bitmapscan", "enable_sort")
 _WALK = "SELECT set_config('hnsw.ef_search', %s, false), " + ", ".join(
     f"set_config('{key}', 'off', false)" for key in _UNWANTED
 )

@@ -12,9 +12,6 @@ from kaynak.engines.pgvector.spec import Layout, distance, negated_scores
 from kaynak.engines.pgvector.vectors import half_vector
 from kaynak.engines.protocol import Candidates, Vector, VectorField
 
-_LUCK = 40
-"""Rows of a sample that may be there by chance."""
-
 FILTERED_ROWS = 1.6
 """How many times `Layout.exact_rows` are still searched exactly under a filter, where HNSW is slower too."""
 
@@ -24,8 +21,12 @@ EXACT_MOST = 200_000
 _TIES = 16
 """Asked for beyond the limit, as the graph does not know which of equal rows has the smaller id."""
 
-_SAMPLE = 0.5
-"""Percent of the table's pages that are looked at before matches are counted: most of what is large is so by far."""
+_SEEN = 160
+"""Rows to be expected in a sample of the table's pages where as many match as are still searched exactly."""
+
+_STEP = 28
+"""How many comparisons one step of a walk takes as long as. It takes as many steps as are wanted, by the share that
+matches."""
 
 _REMEMBERED = 4096
 _SECONDS = 300.0
@@ -70,24 +71,39 @@ class Search:
         self._where = where(condition, listed=layout.listed)
         self._query = {"query": half_vector(vector)}
 
-    async def more_than(self, connection: Connection, most: int) -> bool:
-        """Returns whether more than ``most`` rows match.
+    async def worth_walking(self, connection: Connection, most: int) -> bool:
+        """Returns whether a walk through the graph is better than to compare with all that match.
 
-        To count up to ``most`` takes long where nearly everything matches; there a few pages tell it already.
+        A few pages of the table tell it nearly always. To count takes long where nearly everything matches, and where
+        no index answers the filter.
+
+        Args:
+            connection: To ask.
+            most: Rows that are compared with at most; where the table has no more, there may be no graph.
         """
-        table, params = self._layout.table, self._where.params
         if self._filtered:
-            seen = await connection.execute(
-                f"SELECT count(*) FROM {table} TABLESAMPLE SYSTEM ({_SAMPLE}) WHERE {self._where.plain}", params
+            percent = min(100.0, _SEEN * 100 / most)
+            sampled = await connection.execute(
+                f"SELECT count(*) FILTER (WHERE {self._where.plain}) * 100 / {percent}, count(*) * 100 / {percent}"
+                f" FROM {self._layout.table} TABLESAMPLE SYSTEM ({percent})",
+                self._where.params,
             )
-            row = await seen.fetchone()
-            if row is not None and row[0] > most * 2 * _SAMPLE / 100 + _LUCK:
+            row = await sampled.fetchone()
+            matching, rows = (0.0, 0.0) if row is None else (float(row[0]), float(row[1]))
+            if rows > most and matching * matching / rows > _STEP * (self._limit + _TIES):
                 return True
-        counted = await connection.execute(
-            f"SELECT count(*) FROM (SELECT 1 FROM {table} WHERE {self._where.indexed} LIMIT {most + 1}) AS counted",
-            params,
+            if matching > 2 * most or matching <= most / 2:
+                return matching > most
+        return await self.more_than(connection, most)
+
+    async def more_than(self, connection: Connection, most: int) -> bool:
+        """Returns whether more than ``most`` rows match."""
+        cursor = await connection.execute(
+            f"SELECT count(*) FROM (SELECT 1 FROM {self._layout.table} WHERE {self._where.indexed} LIMIT {most + 1})"
+            " AS counted",
+            self._where.params,
         )
-        row = await counted.fetchone()
+        row = await cursor.fetchone()
         return row is not None and row[0] > most
 
     async def exact(self, connection: Connection) -> Candidates:
