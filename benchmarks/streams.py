@@ -9,7 +9,9 @@ twice, so that what the second one leaves behind can be told from what the first
 While all streams are open, and before, one client asks a model that does not hesitate: the time from the passages to
 the first character is what we add, with the round trip to the double in it.
 
-    python benchmarks/streams.py --streams 1000 --seconds 60
+With ``--conversations`` each question is asked in a conversation of its own, whose answer is saved while it is written.
+
+    python benchmarks/streams.py --streams 1000 --seconds 60 --rounds 2
 """
 
 from __future__ import annotations
@@ -21,9 +23,11 @@ import random
 import re
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -39,6 +43,7 @@ WORDS = 60
 AROUND = 14
 """Words of an answer beside those of its passage."""
 SLACK_SECONDS = 20.0
+PLAIN, CONVERSATIONS = "plain", "conversations"
 KEPT_SECONDS = 125.0
 """Ended streams can be read for two minutes; after them their memory is free."""
 
@@ -92,12 +97,20 @@ class Read:
     events: list[tuple[str, Any]] = field(default_factory=list)
 
 
-async def read_stream(client: httpx.AsyncClient, model: str, question: str, number: int) -> Read:
+async def read_stream(client: httpx.AsyncClient, asking: str, model: str, question: str, number: int) -> Read:
     """Reads the stream of one answer to its end, and checks it."""
-    body = {"question": f"{question} (number {number})", "collections": ["bench"], "model": model, "limit": 3}
-    read, ids = Read(begun=time.monotonic()), list[int]()
+    body = {"question": f"{question} (number {number})", "model": model, "limit": 3}
+    wanted: dict[str, Any] = {"collections": ["bench"]}
+    path, ids = "/v1/ask", list[int]()
+    read = Read()
     try:
-        async with client.stream("POST", "/v1/ask", json=body, headers={"Accept": "text/event-stream"}) as response:
+        if asking == CONVERSATIONS:
+            made = (await client.post("/v1/conversations", json=wanted)).raise_for_status()
+            path = f"/v1/conversations/{made.json()['id']}/messages"
+        else:
+            body |= wanted
+        read.begun = time.monotonic()
+        async with client.stream("POST", path, json=body, headers={"Accept": "text/event-stream"}) as response:
             if response.status_code != httpx.codes.OK:
                 read.fault = f"refused: {response.status_code}"
                 return read
@@ -163,7 +176,7 @@ def wrong(read: Read, number: int) -> str | None:
     return None
 
 
-async def load(url: str, model: str, first: int, streams: int, ramp: float, together: int) -> list[Read]:
+async def load(url: str, asking: str, model: str, first: int, streams: int, ramp: float, together: int) -> list[Read]:
     """Returns what became of each of ``streams``, begun evenly over ``ramp`` seconds, ``together`` at once."""
     rows = [json.loads(line)["text"] for line in (DATA / SET / "queries.jsonl").open()]
     random.Random(7).shuffle(rows)
@@ -174,7 +187,7 @@ async def load(url: str, model: str, first: int, streams: int, ramp: float, toge
         async def one(at: int) -> Read:
             await asyncio.sleep(ramp * at / streams)
             async with gate:
-                return await read_stream(client, model, rows[at % len(rows)], first + at)
+                return await read_stream(client, asking, model, rows[at % len(rows)], first + at)
 
         return list(await asyncio.gather(*(one(at) for at in range(streams))))
 
@@ -204,9 +217,10 @@ class Load(Process):
     """`load` in a process of its own; numbers of questions are never used twice, so that no answer is remembered."""
 
     numbers = 1
+    asking = PLAIN
 
     def __init__(self, url: str, model: str, streams: int, ramp: float = 0.0, together: int = 100_000) -> None:
-        super().__init__("--load", url, model, Load.numbers, streams, ramp, together)
+        super().__init__("--load", url, Load.asking, model, Load.numbers, streams, ramp, together)
         Load.numbers += streams
 
     def reads(self) -> list[Read]:
@@ -231,14 +245,48 @@ def open_at_once(reads: Sequence[Read]) -> tuple[int, float]:
     return most, lasted
 
 
-def first_tokens(what: str, reads: Sequence[Read]) -> None:
-    """Prints what we add between the passages and the first character."""
+class Resident:
+    """The resident memory of one process, looked at twice a second by a thread of its own.
+
+    Attributes:
+        most: MB, at most, since `again`.
+    """
+
+    def __init__(self, pid: int) -> None:
+        self._status = Path(f"/proc/{pid}/status")
+        self._ending = threading.Event()
+        self.most = 0.0
+        self._thread = threading.Thread(target=self._look, daemon=True)
+        self._thread.start()
+
+    def now(self) -> float:
+        """Returns MB."""
+        return int(self._status.read_text().partition("VmRSS:")[2].split()[0]) / 1024
+
+    def again(self) -> None:
+        """Forgets the peak."""
+        self.most = 0.0
+
+    def close(self) -> None:
+        """Ends the thread."""
+        self._ending.set()
+        self._thread.join()
+
+    def _look(self) -> None:
+        while not self._ending.wait(0.5):
+            self.most = max(self.most, self.now())
+
+
+def first_tokens(what: str, reads: Sequence[Read]) -> float:
+    """Prints what we add between the passages and the first character, and returns its median in ms."""
     good = [one for one in reads if not one.fault]
     added = [(one.token - one.sources) * 1000 for one in good]
     looked = [(one.sources - one.begun) * 1000 for one in good]
     print(f"| {what}: from the question to the passages p50 | {percentile(looked, 0.5):.0f} ms |")
-    print(f"| … from the passages to the first character p50, p95 | {percentile(added, 0.5):.1f}, "
-          f"{percentile(added, 0.95):.1f} ms ({len(good)} of {len(reads)}) |", flush=True)  # fmt: skip
+    print(f"| … from the passages to the first character p50, p95, p99 | {percentile(added, 0.5):.1f}, "
+          f"{percentile(added, 0.95):.1f}, {percentile(added, 0.99):.1f} ms ({len(good)} of {len(reads)}) |",
+          flush=True)  # fmt: skip
+    return percentile(added, 0.5)
 
 
 def told(memory: dict[str, float]) -> str:
@@ -257,20 +305,27 @@ def measure(options: argparse.Namespace, documents: list[dict[str, object]]) -> 
         upload(client, "bench", documents)
         url = str(client.base_url)
         Load(url, QUICK, 100, together=8).reads()  # what is loaded at the first question is not what is measured
-        first_tokens("one at a time", Load(url, QUICK, options.questions, together=1).reads())
+        alone = first_tokens("one at a time", Load(url, QUICK, options.questions, together=1).reads())
         first_tokens("eight at a time", Load(url, QUICK, options.questions, together=8).reads())
         print(f"| memory before, PSS | {told(server_memory(server, data_dir))} |", flush=True)
-        for at in range(options.loads):
+        resident = Resident(server.pid)
+        rounds = [f"before {resident.now():.0f}"]
+        for at in range(1, options.rounds + 1):
+            resident.again()
             running = Load(url, MODEL, options.streams, options.ramp)
             time.sleep(options.ramp + options.seconds / 3)  # all are open, if they could be
-            probes = Load(url, QUICK, 50, together=1).reads()
+            probes = Load(url, QUICK, options.probes, together=1).reads()
             memory = server_memory(server, data_dir)
-            say(f"load {at + 1}", running.reads())
-            first_tokens("beside them, one at a time", probes)
-            print(f"| memory while they are open | {told(memory)} |")
+            say(f"round {at}", running.reads())
+            beside = first_tokens("beside them, one at a time", probes)
+            print(f"| … more than alone, p50 | {beside - alone:.1f} ms |")
+            print(f"| memory while they are open, PSS | {told(memory)} |")
             print(f"| … right after | {told(server_memory(server, data_dir))} |", flush=True)
             time.sleep(options.kept)
             print(f"| … {options.kept:.0f} s later | {told(server_memory(server, data_dir))} |", flush=True)
+            rounds.append(f"peak of round {at} {resident.most:.0f}, after it {resident.now():.0f}")
+        print(f"| RSS of the server, MB | {'; '.join(rounds)} |", flush=True)
+        resident.close()
         assert client.get("/ready").status_code == httpx.codes.OK
     slow.close()
     quick.close()
@@ -280,6 +335,7 @@ def say(what: str, reads: Sequence[Read]) -> None:
     """Prints what became of the streams."""
     faults = [one.fault for one in reads if one.fault]
     kinds = {kind: faults.count(kind) for kind in sorted(set(faults))}
+    lost, mixed = (sum(fault.startswith(kind) for fault in faults) for kind in ("lost", "mixed up"))
     most, lasted = open_at_once(reads)
     begun = [one.begun for one in reads]
     silent = [one.first - one.begun for one in reads if one.first]
@@ -287,7 +343,8 @@ def say(what: str, reads: Sequence[Read]) -> None:
     whole = [one for one in reads if not one.fault]
     print(f"| {what}: streams, begun within | {len(reads)}, {max(begun) - min(begun):.0f} s |")
     print(f"| open at the same time, for | {most}, {lasted:.0f} s |")
-    print(f"| lost, cut off, refused or mixed up | {len(faults)} {kinds or ''} |")
+    others = len(faults) - lost - mixed
+    print(f"| lost, mixed up, cut off or refused or failed | {lost}, {mixed}, {others} {kinds or ''} |")
     print(f"| first event after p50, p95, most | {percentile(silent, 0.5):.2f}, {percentile(silent, 0.95):.2f}, "
           f"{max(silent, default=0):.2f} s; {waited} were told to wait for their turn |")  # fmt: skip
     print(
@@ -301,23 +358,27 @@ def main() -> None:
     arguments.add_argument("--streams", type=int, default=1000)
     arguments.add_argument("--seconds", type=float, default=60, help="that all are to be open together")
     arguments.add_argument("--ramp", type=float, default=60, help="seconds within which they begin")
-    arguments.add_argument("--loads", type=int, default=2, help="how often")
+    arguments.add_argument("--rounds", type=int, default=2, help="how often")
+    arguments.add_argument("--conversations", action="store_true", help="each in a conversation of its own")
     arguments.add_argument("--kept", type=float, default=KEPT_SECONDS, help="seconds to wait after each")
     arguments.add_argument("--questions", type=int, default=200, help="for the time to the first token")
-    arguments.add_argument("--load", nargs=6, help=argparse.SUPPRESS)
+    arguments.add_argument("--probes", type=int, default=100, help="the same, while the streams are open")
+    arguments.add_argument("--documents", type=int, help="of the set; default: all")
+    arguments.add_argument("--load", nargs=7, help=argparse.SUPPRESS)
     arguments.add_argument("--models", type=float, help=argparse.SUPPRESS)
     options = arguments.parse_args()
     if options.models is not None:
         asyncio.run(serve_models(options.models))
         return
     if options.load:
-        url, model, first, streams, ramp, together = options.load
-        reads = asyncio.run(load(url, model, int(first), int(streams), float(ramp), int(together)))
+        url, asking, model, first, streams, ramp, together = options.load
+        reads = asyncio.run(load(url, asking, model, int(first), int(streams), float(ramp), int(together)))
         print(json.dumps([asdict(one) for one in reads]))
         return
+    Load.asking = CONVERSATIONS if options.conversations else PLAIN
     documents: list[dict[str, object]] = [
         {"external_id": one["id"], "text": one["text"], "title": one["title"]} for one in corpus(SET) if one["text"]
-    ]
+    ][: options.documents]
     print(f"{machine()}\n\n| | |\n| --- | --- |", flush=True)
     measure(options, documents)
 

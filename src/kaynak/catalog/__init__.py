@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from kaynak.catalog.changes import CHANNEL
     from kaynak.catalog.cited import CitedVersion
     from kaynak.catalog.describing import describe, given_titles, lock_documents, unnamed
+    from kaynak.catalog.drafts import DraftText
     from kaynak.catalog.embedded import EmbeddedPostgres
     from kaynak.catalog.failures import translated
     from kaynak.catalog.jobs import JOBS_CHANNEL, NewItem, Started
@@ -58,6 +59,7 @@ _HOMES = {
     "changes": ("CHANNEL",),
     "cited": ("CitedVersion",),
     "describing": ("describe", "given_titles", "lock_documents", "unnamed"),
+    "drafts": ("DraftText",),
     "embedded": ("EmbeddedPostgres",),
     "failures": ("translated",),
     "jobs": ("JOBS_CHANNEL", "NewItem", "Started"),
@@ -105,6 +107,7 @@ __all__ = [
     "CitedVersion",
     "Credentials",
     "Details",
+    "DraftText",
     "EmbeddedPostgres",
     "Excerpt",
     "Head",

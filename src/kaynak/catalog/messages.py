@@ -1,7 +1,6 @@
 # ruff: noqa: S608 - the pieces put together here are constants of ours; values are parameters
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -156,45 +155,6 @@ class Messages:
         )
         return set(found.scalars())
 
-    async def save(
-        self,
-        message_id: UUID,
-        content: str,
-        asked: str | None = None,
-        answer: Answer | None = None,
-        *,
-        sources: Collection[UUID] = (),
-    ) -> bool | None:
-        """Keeps what is written so far, as a sign of life.
-
-        Args:
-            message_id: The message.
-            content: The text so far.
-            asked: The question as it stands alone; None leaves what is there.
-            answer: Sentences and citations so far; None leaves what is there.
-            sources: Documents that it rests on, besides those that are known already.
-
-        Returns:
-            Whether someone asked the writer to stop; None if the message is not its to write any more: it was
-            deleted, or the writer was silent for so long that it was taken for dead.
-        """
-        done = await self._connection.execute(
-            text(
-                "UPDATE kaynak.messages SET content = :content, asked = coalesce(:asked, asked), "
-                f"answer = coalesce(CAST(:answer AS jsonb), answer), {_SOURCES}, updated_at = clock_timestamp() "
-                "WHERE id = :id AND state = 'writing' RETURNING stop_requested"
-            ),
-            {
-                "id": message_id,
-                "content": content,
-                "asked": asked,
-                "answer": None if answer is None else _stored(answer),
-                "sources": list(sources),
-            },
-        )
-        row = done.one_or_none()
-        return None if row is None else bool(row.stop_requested)
-
     async def finish(
         self,
         message_id: UUID,
@@ -206,7 +166,7 @@ class Messages:
         error: str | None = None,
         sources: Collection[UUID] = (),
     ) -> bool:
-        """Ends the writing of a message; returns False if it is not the writer's any more, see `save`.
+        """Ends the writing of a message; returns False if it is not the writer's any more, see `Drafts.save`.
 
         Args:
             message_id: The message.
@@ -229,7 +189,7 @@ class Messages:
                 "state": state,
                 "content": content,
                 "asked": asked,
-                "answer": None if answer is None else _stored(answer),
+                "answer": None if answer is None else stored(answer),
                 "sources": list(sources),
                 "error": error,
                 "words": search_words(content),
@@ -269,8 +229,9 @@ def _answers() -> TypeAdapter[Answer]:
     return adapter
 
 
-def _stored(answer: Answer) -> str:
-    return json.dumps(_answers().dump_python(replace(answer, hits=()), mode="json"), ensure_ascii=False)
+def stored(answer: Answer) -> str:
+    """Returns the answer as it is kept, without its hits."""
+    return _answers().dump_json(replace(answer, hits=())).decode()
 
 
 def _message(row: Mapping[Any, Any]) -> ConversationMessage:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from kaynak.catalog.audit_rows import AuditRows
     from kaynak.catalog.budgets import Budgets
     from kaynak.catalog.conversations import Conversations
+    from kaynak.catalog.drafts import Drafts
     from kaynak.catalog.grants import Grants
     from kaynak.catalog.groups import Groups
     from kaynak.catalog.jobs import Jobs
@@ -118,6 +119,13 @@ class Unit:
         from kaynak.catalog.messages import Messages
 
         return Messages(self.connection)
+
+    @cached_property
+    def drafts(self) -> Drafts:
+        """Those of them that are being written."""
+        from kaynak.catalog.drafts import Drafts
+
+        return Drafts(self.connection)
 
     @cached_property
     def provider_keys(self) -> ProviderKeys:

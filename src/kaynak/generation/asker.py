@@ -7,7 +7,6 @@ from contextlib import aclosing
 
 from kaynak.domain import (
     Answer,
-    AnswerCompleted,
     AnswerEvent,
     Answering,
     AskRequest,
@@ -21,6 +20,7 @@ from kaynak.domain import (
     Unsupported,
 )
 from kaynak.generation.choosing import Answerings, Choice, choose
+from kaynak.generation.ending import answer_of
 from kaynak.generation.models import LanguageModel
 from kaynak.generation.protocol import Answerer, Finder, Found, Guard, Models
 from kaynak.generation.quoting import quote, say_not_found
@@ -69,11 +69,7 @@ class Asker:
         Raises:
             KaynakError: As `stream`.
         """
-        async with aclosing(self.stream(request, scope)) as events:
-            async for event in events:
-                if isinstance(event, AnswerCompleted):
-                    return event.answer
-        raise RuntimeError("the stream of an answer ended without the answer")
+        return await answer_of(self.stream(request, scope))
 
     async def stream(
         self, request: AskRequest, scope: Scope, *, stop: asyncio.Event | None = None

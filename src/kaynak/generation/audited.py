@@ -3,21 +3,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import Protocol
 
 from kaynak.catalog import AuditWriter
-from kaynak.domain import Action, Answer, AnswerCompleted, AnswerEvent, AskRequest, PassagesFound, Scope
+from kaynak.domain import Action, Answer, AnswerEvent, AskRequest, PassagesFound, Scope
+from kaynak.generation.ending import answer_of
+from kaynak.generation.protocol import Answers
 from kaynak.retrieval import looked_up
-
-
-class Answers(Protocol):
-    """Answers questions: an `Asker`, or something around one."""
-
-    def stream(
-        self, request: AskRequest, scope: Scope, *, stop: asyncio.Event | None = None
-    ) -> AsyncGenerator[AnswerEvent, None]:
-        """See `Asker.stream`."""
-        ...
 
 
 class AuditedAsker:
@@ -34,11 +25,7 @@ class AuditedAsker:
 
     async def ask(self, request: AskRequest, scope: Scope) -> Answer:
         """See `Asker`."""
-        async with aclosing(self.stream(request, scope)) as events:
-            async for event in events:
-                if isinstance(event, AnswerCompleted):
-                    return event.answer
-        raise RuntimeError("the stream of an answer ended without the answer")
+        return await answer_of(self.stream(request, scope))
 
     async def stream(
         self, request: AskRequest, scope: Scope, *, stop: asyncio.Event | None = None

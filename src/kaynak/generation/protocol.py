@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
 
-from kaynak.domain import AskRequest, Depth, Hit, Scope, SearchResult, Span, StatusChanged, TokenUsage
+from kaynak.domain import AnswerEvent, AskRequest, Depth, Hit, Scope, SearchResult, Span, StatusChanged, TokenUsage
 from kaynak.generation.models import LanguageModel
 
 
@@ -115,4 +116,14 @@ class Guard(Protocol):
 
     async def answerable(self, question: str, hits: Sequence[Hit]) -> bool:
         """Returns False where the passages clearly do not answer the question."""
+        ...
+
+
+class Answers(Protocol):
+    """Answers questions: an `Asker`, or something around one."""
+
+    def stream(
+        self, request: AskRequest, scope: Scope, *, stop: asyncio.Event | None = None
+    ) -> AsyncGenerator[AnswerEvent, None]:
+        """See `Asker.stream`."""
         ...

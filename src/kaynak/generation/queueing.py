@@ -7,6 +7,7 @@ from contextlib import aclosing
 
 from kaynak.domain import Answer, AnswerCompleted, AnswerEvent, AskRequest, PassagesFound, Scope, StatusChanged
 from kaynak.generation.caching import Asking
+from kaynak.generation.ending import answer_of
 from kaynak.retrieval import Admission
 
 _SAID_AFTER = 1.0
@@ -31,11 +32,7 @@ class QueuedAsker:
 
     async def ask(self, request: AskRequest, scope: Scope) -> Answer:
         """See `Asker`."""
-        async with aclosing(self.stream(request, scope)) as events:
-            async for event in events:
-                if isinstance(event, AnswerCompleted):
-                    return event.answer
-        raise RuntimeError("the stream of an answer ended without the answer")
+        return await answer_of(self.stream(request, scope))
 
     async def stream(
         self, request: AskRequest, scope: Scope, *, stop: asyncio.Event | None = None

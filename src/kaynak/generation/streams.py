@@ -145,7 +145,8 @@ class Stream:
         """Keeps an event, and returns by how many bytes the stream has grown."""
         before = self.bytes
         self._last += 1
-        self._events.append(Kept(self._last, name, data))
+        # A copy: the encoder hands out 4 KB for a word, and what is kept here is counted by its length.
+        self._events.append(Kept(self._last, name, bytes(memoryview(data))))
         self.bytes += len(data)
         while self.bytes > self._limits.stream_bytes and len(self._events) > 1:
             self.bytes -= len(self._events.popleft().data)

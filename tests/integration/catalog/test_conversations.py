@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import text
 
-from kaynak.catalog import Catalog
+from kaynak.catalog import Catalog, DraftText
 from kaynak.domain import (
     OWNER,
     Answer,
@@ -142,11 +142,11 @@ async def test_who_writes_learns_of_stops_and_of_its_end(catalog: Catalog) -> No
     made = await conversation(catalog)
     async with catalog.begin() as unit:
         message = await unit.messages.add(made.id, None, Role.ASSISTANT, MessageState.WRITING)
-        assert await unit.messages.save(message.id, "Some", "q") is False
+        assert await unit.drafts.save([DraftText(message.id, "Some", "q")]) == {message.id: False}
         await unit.messages.request_stop(message.id)
-        assert await unit.messages.save(message.id, "Some te", "q") is True
+        assert await unit.drafts.save([DraftText(message.id, "Some te", "q")]) == {message.id: True}
         assert await unit.messages.finish(message.id, MessageState.PARTIAL, "Some text")
-        assert await unit.messages.save(message.id, "Some text and more", "q") is None
+        assert await unit.drafts.save([DraftText(message.id, "Some text and more", "q")]) == {message.id: None}
         assert not await unit.messages.finish(message.id, MessageState.COMPLETE, "Some text and more")
         assert (await unit.messages.get(OWNER, made.id, message.id)).content == "Some text"
 

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import asyncio
+import tracemalloc
 
 import pytest
 
+from kaynak.api.wire import dumps
 from kaynak.domain import InvalidQuery, NotFound, Unavailable
 from kaynak.generation import StreamLimits, Streams
 
@@ -65,6 +67,25 @@ async def test_two_readers_read_the_same_whenever_they_come():
     assert source.closed
     await streams.close()
     assert len(streams) == 0
+
+
+async def test_what_is_kept_takes_the_memory_that_it_is_counted_with():
+    async def source(_stop):
+        for _ in range(500):
+            yield "said", dumps({"text": "word "})
+
+    streams = Streams()
+    tracemalloc.start()
+    try:
+        stream = await streams.start(source, owner="me")
+        while not stream.ended:
+            await asyncio.sleep(0)
+        taken, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert stream.bytes < 10_000
+    assert taken < 250_000  # what an event costs besides its text, not the 4 KB that the encoder reserves
+    await streams.close()
 
 
 async def test_a_stream_runs_on_without_a_reader_and_can_be_taken_up():

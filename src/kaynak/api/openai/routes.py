@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from typing import Any
-
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
@@ -34,12 +32,7 @@ async def complete(body: ChatBody, request: Request, kaynak: Services, scope: As
         return Json(completion.whole(answer))
     usage = body.stream_options is not None and bool(body.stream_options.include_usage)
     chunks = completion.chunks(guard.watch(kaynak.asker.stream(question.request, scope)), include_usage=usage)
-    try:
-        first: dict[str, Any] = await anext(chunks)
-    except BaseException:
-        await chunks.aclose()
-        raise
-    return CompletionStream(first, chunks)
+    return await CompletionStream.begin(chunks)
 
 
 @router.post("/embeddings")

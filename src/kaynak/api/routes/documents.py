@@ -53,6 +53,9 @@ _BODIES = {
 EXTRA_SCHEMAS = (UploadForm, TextDocument)
 """Referred to by hand above, so FastAPI does not collect them."""
 
+_NOTHING_LEFT: dict[int | str, dict[str, Any]] = {
+    200: {"model": SubmissionView, "description": "Nothing is left to do: everything was there already."}
+}
 _ERRORS = (CollectionNotFound, TooLarge, Conflict, UnreadableDocument, *STORING)
 
 
@@ -60,10 +63,7 @@ _ERRORS = (CollectionNotFound, TooLarge, Conflict, UnreadableDocument, *STORING)
     "/{collection}/documents",
     status_code=202,
     response_model=SubmissionView,
-    responses={
-        200: {"model": SubmissionView, "description": "Nothing is left to do: everything was there already."},
-        **problems(*_ERRORS),
-    },
+    responses={**_NOTHING_LEFT, **problems(*_ERRORS)},
     openapi_extra=_BODIES,
     summary="Add documents",
 )
@@ -100,10 +100,7 @@ async def add_documents(
     "/{collection}/documents/batch",
     status_code=202,
     response_model=SubmissionView,
-    responses={
-        200: {"model": SubmissionView, "description": "Nothing is left to do: everything was there already."},
-        **problems(*_ERRORS),
-    },
+    responses={**_NOTHING_LEFT, **problems(*_ERRORS)},
     summary="Add many texts",
 )
 async def add_texts(
@@ -120,10 +117,7 @@ async def add_texts(
     "/{collection}/documents/url",
     status_code=202,
     response_model=SubmissionView,
-    responses={
-        200: {"model": SubmissionView, "description": "Nothing is left to do: everything was there already."},
-        **problems(*_ERRORS, Forbidden, UrlRefused, UrlFailed),
-    },
+    responses={**_NOTHING_LEFT, **problems(*_ERRORS, Forbidden, UrlRefused, UrlFailed)},
     summary="Add a document from the web",
 )
 async def add_from_url(

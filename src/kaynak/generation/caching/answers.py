@@ -14,6 +14,7 @@ from kaynak.domain import Answer, AnswerCompleted, AnswerEvent, AskRequest, Kayn
 from kaynak.generation.caching.flights import Flights
 from kaynak.generation.caching.likeness import Likeness
 from kaynak.generation.caching.replaying import consistent, replay, whole
+from kaynak.generation.ending import answer_of
 from kaynak.retrieval import Moment, Moments
 
 
@@ -87,11 +88,7 @@ class CachedAsker:
 
     async def ask(self, request: AskRequest, scope: Scope) -> Answer:
         """See `Asker`."""
-        async with aclosing(self.stream(request, scope)) as events:
-            async for event in events:
-                if isinstance(event, AnswerCompleted):
-                    return event.answer
-        raise RuntimeError("the stream of an answer ended without the answer")
+        return await answer_of(self.stream(request, scope))
 
     async def stream(
         self, request: AskRequest, scope: Scope, *, stop: asyncio.Event | None = None

@@ -10,9 +10,7 @@ from types import TracebackType
 from typing import Self
 from uuid import UUID
 
-import structlog
-
-from kaynak.catalog import Catalog
+from kaynak.catalog import Catalog, DraftText
 from kaynak.domain import (
     Answer,
     AnswerEvent,
@@ -26,8 +24,7 @@ from kaynak.domain import (
     TextWritten,
     UsageReported,
 )
-
-_log = structlog.get_logger(__name__)
+from kaynak.generation.conversing.saving import Saver
 
 
 class Draft:
@@ -37,44 +34,64 @@ class Draft:
 
     Args:
         catalog: Where it is kept.
+        saver: Saves it.
         message_id: Of the answer.
         question: As it was asked.
         stop: Set when the writer is to come to its end.
-        pace: Seconds between saves.
     """
 
-    def __init__(self, catalog: Catalog, message_id: UUID, question: str, stop: asyncio.Event, pace: float) -> None:
+    def __init__(self, catalog: Catalog, saver: Saver, message_id: UUID, question: str, stop: asyncio.Event) -> None:
         self._catalog = catalog
+        self._saver = saver
         self._id = message_id
         self._question = question
         self._stop = stop
-        self._pace = pace
         self._begin = time.perf_counter()
-        self._saving: asyncio.Task[None] | None = None
-        self._ending = asyncio.Event()
         self._text = ""
         self._sentences: list[AnswerSentence] = []
         self._citations: list[Citation] = []
         self._usage: UsageReported | None = None
         self._found = False
         self._sources: set[UUID] = set()
+        self._changes = 1
+        self._saved = 0
         self.asked: str | None = None
 
     async def __aenter__(self) -> Self:
-        self._saving = asyncio.create_task(self._save_again_and_again())
+        self._saver.add(self)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._no_more_saves()
+        await self._saver.remove(self)
+
+    @property
+    def message_id(self) -> UUID:
+        """Of the answer."""
+        return self._id
+
+    def unsaved(self) -> tuple[DraftText, int]:
+        """Returns what is to be saved, and how many changes it has. See `Saver`."""
+        if self._saved == self._changes:
+            return DraftText(self._id), self._changes
+        text = DraftText(self._id, self._text, self.asked, self._so_far(), frozenset(self._sources))
+        return text, self._changes
+
+    def was_saved(self, number: int, stop: bool | None) -> None:
+        """Notes that it was saved with ``number`` changes, and stops where that is asked for or nobody's any more."""
+        self._saved = number
+        if stop is not False:
+            self._stop.set()
 
     def rests_on(self, documents: Iterable[UUID]) -> None:
         """Notes documents that the answer may draw on."""
+        self._changes += 1
         self._sources.update(documents)
 
     def note(self, event: AnswerEvent) -> None:
         """Takes in what was written."""
+        self._changes += 1
         match event:
             case PassagesFound(hits):
                 self._found = True
@@ -111,7 +128,7 @@ class Draft:
             await self._finish(state, self._text, self._so_far(), reason)
 
     async def _finish(self, state: MessageState, text: str, answer: Answer | None, error: str | None) -> None:
-        await self._no_more_saves()
+        await self._saver.remove(self)
         async with self._catalog.begin() as unit:
             kept = await unit.messages.finish(
                 self._id, state, text, asked=self.asked, answer=answer, error=error, sources=self._sources
@@ -121,28 +138,6 @@ class Draft:
                 "The answer was not kept: the conversation was deleted meanwhile, or the database was away for long.",
                 hint="Ask again.",
             )
-
-    async def _no_more_saves(self) -> None:
-        # A save that is under way comes to its end: to cancel it would cost its connection.
-        self._ending.set()
-        if self._saving is not None:
-            await asyncio.shield(self._saving)
-
-    async def _save_again_and_again(self) -> None:
-        while not self._ending.is_set():
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._ending.wait(), self._pace)
-                return
-            try:
-                async with self._catalog.begin() as unit:
-                    stop = await unit.messages.save(
-                        self._id, self._text, self.asked, self._so_far(), sources=self._sources
-                    )
-            except CatalogUnavailable:
-                _log.warning("answer_not_saved", message=str(self._id))
-                continue
-            if stop is not False:
-                self._stop.set()
 
     def _so_far(self) -> Answer | None:
         """Returns the answer as far as it is; None before there is anything."""

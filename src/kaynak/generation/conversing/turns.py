@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
-from typing import Protocol, TypeAlias
+from typing import TypeAlias
 from uuid import UUID
 
 from kaynak.catalog import Catalog
@@ -34,20 +34,11 @@ from kaynak.generation.conversing.remembering import (
     history_of,
     split,
 )
+from kaynak.generation.conversing.saving import Saver
 from kaynak.generation.models import LanguageModel
-from kaynak.generation.protocol import Models
+from kaynak.generation.protocol import Answers, Models
 
 TurnEvent: TypeAlias = TurnBegun | AnswerEvent
-
-
-class Asks(Protocol):
-    """Answers questions that stand alone: an `Asker`, or something around one."""
-
-    def stream(
-        self, request: AskRequest, scope: Scope, *, stop: asyncio.Event | None = None
-    ) -> AsyncGenerator[AnswerEvent, None]:
-        """See `Asker.stream`."""
-        ...
 
 
 class Turns:
@@ -65,7 +56,7 @@ class Turns:
     def __init__(
         self,
         catalog: Catalog,
-        asker: Asks,
+        asker: Answers,
         *,
         answerings: Answerings,
         default: Answering | None = None,
@@ -78,6 +69,7 @@ class Turns:
         self._default = default or Answering()
         self._models = models
         self._settings = settings or TurnSettings()
+        self._saver = Saver(catalog, self._settings.pace)
         self._stops: dict[UUID, asyncio.Event] = {}
 
     async def ask(
@@ -164,7 +156,7 @@ class Turns:
         message_id = begun.answer.id
         self._stops[message_id] = stop
         try:
-            async with Draft(self._catalog, message_id, begun.question.content, stop, self._settings.pace) as draft:
+            async with Draft(self._catalog, self._saver, message_id, begun.question.content, stop) as draft:
                 try:
                     yield begun
                     async with aclosing(self._written(scope, begun, options, stop, draft)) as events:

@@ -57,6 +57,7 @@ class ScriptedAsker:
     model: str = "extractive"
     usage: TokenUsage | None = None
     partial: bool = False
+    wait_before: float = 0.0
     cut: FinishReason | None = None
     fail_before: Exception | None = None
     fail_after: Exception | None = None
@@ -73,6 +74,9 @@ class ScriptedAsker:
             self.closed += 1
 
     async def _events(self, request: AskRequest) -> AsyncGenerator[AnswerEvent, None]:
+        if self.wait_before:
+            yield StatusChanged("waiting", "3 questions are before this one")
+            await asyncio.sleep(self.wait_before)
         yield StatusChanged("searching", request.search.query)
         yield PassagesFound(())
         if self.fail_before is not None:

@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from kaynak.api import sse
 from kaynak.domain import (
     BudgetExceeded,
     CitationPolicy,
@@ -248,6 +249,23 @@ def test_a_failure_in_the_middle_ends_the_stream_with_an_error_and_no_done(diale
     assert chunks[-1]["error"]["type"] == "server_error"
     assert "secret" not in json.dumps(chunks)
     assert asker.closed == 1
+
+
+def test_a_question_that_waits_for_its_turn_does_not_lie_silent(dialect, asker, monkeypatch):
+    whole = dialect.chunks("Leave?")
+    monkeypatch.setattr(sse, "HEARTBEAT_SECONDS", 0.05)
+    asker.wait_before = 0.3
+    answer = dialect.chat("Leave?", stream=True)
+    comments, _, rest = answer.text.partition("data: ")
+    assert comments.count(": still here\n\n") > 2
+    assert rest.count("data: ") == len(whole) - 1
+    assert answer.text.endswith("data: [DONE]\n\n")
+    # It has begun: what fails from now on has no status of its own any more.
+    asker.fail_before = ModelUnavailable("Away.")
+    answer = dialect.chat("Leave?", stream=True)
+    assert answer.status_code == 200
+    assert json.loads(answer.text.partition("data: ")[2])["error"]["code"] == "model_unavailable"
+    assert asker.closed == len(asker.asked) == 3
 
 
 @pytest.mark.parametrize(
