@@ -30,6 +30,7 @@ from kaynak.retrieval.absence import explain_absence
 from kaynak.retrieval.checking import check
 from kaynak.retrieval.hits import Found, Reader, hit_of, places_of, ranked_scores
 from kaynak.retrieval.merging import drafts_of
+from kaynak.retrieval.narrow import Narrow
 from kaynak.retrieval.profiles import Profiles
 from kaynak.retrieval.ranking import Ranking, rank
 from kaynak.retrieval.revisions import Revisions
@@ -42,7 +43,7 @@ DEPTHS = (100, 500, 2500, 10_000)
 REPEATS_MOST = 400
 """Passages that are read beyond what is wanted; a document that says the same a thousand times is not read whole."""
 
-PASSED_LEAST = 0.5
+PASSED_LEAST = 0.3
 """Share of the head that has to pass the gate; else what the caller asks for is mostly what they may not read, and what
 they may read lies deeper."""
 
@@ -68,6 +69,7 @@ class Searcher:
         self._revisions = Revisions(parts)
         self._query_chars = query_chars
         self._models: dict[str, str] = {}
+        self._narrow = Narrow()
 
     async def search(
         self,
@@ -137,7 +139,14 @@ class Searcher:
         request = state.request
         principals = state.scope.principals
         question = Question(
-            request.query, self._parts, self._profiles, request.mode, request.filter, principals, state.vectors
+            request.query,
+            self._parts,
+            self._profiles,
+            request.mode,
+            request.filter,
+            principals,
+            self._narrow,
+            state.vectors,
         )
         # The models are nearly always those of the last time: their work and the lookup go on side by side.
         known = {one.generation.spec.embedder.name for one in state.collections}

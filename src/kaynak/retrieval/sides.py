@@ -29,6 +29,7 @@ from kaynak.domain import (
 from kaynak.embedding import Embedder
 from kaynak.engines import Candidates, LexicalCandidates
 from kaynak.indexing import Parts
+from kaynak.retrieval.narrow import Narrow
 from kaynak.retrieval.profiles import UNKNOWN, Profile, Profiles
 from kaynak.retrieval.spelling import pieces_per_word
 
@@ -36,10 +37,6 @@ T = TypeVar("T")
 Vector = NDArray[np.float32]
 _AWAY = (EngineUnavailable, CorruptIndex, EmbedderUnavailable, Misconfigured)
 _AGAIN_SECONDS = 0.05
-
-_FEW_LISTS = 0.1
-"""Share of documents with a list of readers up to which engines are not told of them at first: the gate drops what may
-not be read, and nearly all may. To filter costs the lexical side more than to search."""
 
 
 @dataclass(slots=True)
@@ -94,7 +91,8 @@ class Question:
         profiles: Of generations.
         mode: Which sides to ask.
         condition: On metadata.
-        principals: Whom lists of readers must name, for engines to look only at what the caller may read; None: nobody.
+        principals: Whom lists of readers must name for the caller to read a document; None: nobody.
+        narrow: Who may read little.
         vectors: To look for meaning with in place of the query's own, by model.
     """
 
@@ -106,6 +104,7 @@ class Question:
         mode: SearchMode,
         condition: Filter | None,
         principals: frozenset[UUID] | None,
+        narrow: Narrow,
         vectors: Mapping[str, Vector],
     ) -> None:
         self._text = text
@@ -114,6 +113,7 @@ class Question:
         self._mode = mode
         self._condition = condition
         self._principals = principals
+        self._narrow = narrow
         self._strict: set[UUID] = set()
         self._vectors = vectors
         self._embedding: dict[str, asyncio.Task[tuple[Embedder, Vector]]] = {}
@@ -130,13 +130,23 @@ class Question:
             task.cancel()
 
     def loose(self, collection: Collection) -> bool:
-        """Returns whether engines may answer with what the caller may not read."""
-        few = 0 < collection.restricted <= _FEW_LISTS * collection.documents
-        return few and self._principals is not None and collection.id not in self._strict
+        """Returns whether engines may answer with what the caller may not read.
+
+        To filter costs the lexical side more than to search, and the gate drops it anyway; so engines are told who may
+        read only once it is seen that it drops too much.
+        """
+        if self._principals is None or not collection.restricted or collection.id in self._strict:
+            return False
+        if self._narrow.knows(collection.id, self._principals):
+            self._strict.add(collection.id)  # for as long as this question goes on
+            return False
+        return True
 
     def tighten(self, collection: Collection) -> None:
         """Lets engines answer with what the caller may read, from now on: too little was left of a loose answer."""
         self._strict.add(collection.id)
+        if self._principals is not None:
+            self._narrow.note(collection.id, self._principals)
 
     async def ask(self, collection: Collection, depth: int) -> Sides:
         """Returns up to ``depth`` candidates of each side; a side that is away is noted and left out."""
