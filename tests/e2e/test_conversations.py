@@ -107,6 +107,7 @@ def up(kaynak: Any, environment: dict[str, str], tmp_path: Path) -> Iterator[Cal
     for server in started:
         if server.process.poll() is None:
             server.end(signal.SIGTERM)
+        server.http.close()
 
 
 def begin(server: Server, **more: Any) -> str:
