@@ -1,6 +1,6 @@
 """What every search asks of the catalog, on the driver's own connections.
 
-A unit of work goes through SQLAlchemy: its pool, its greenlets and its idea of a transaction take longer than the two
+A unit of work goes through SQLAlchemy: its pool, its greenlets and its idea of a transaction take longer than the few
 statements that a search needs.
 """
 
@@ -35,6 +35,12 @@ class Look:
     async def collection(self, scope: Scope, name: str) -> Collection:
         """See `Collections.get`."""
         return await named(self._connection, scope, name)
+
+    async def anybody(self) -> bool:
+        """See `Users.any`."""
+        found = await self._connection.execute("SELECT EXISTS (SELECT FROM kaynak.users)", prepare=True)
+        row = await found.fetchone()
+        return row is not None and bool(row[0])
 
     async def admit(
         self, scope: Scope, generation: Generation, ids: Sequence[int], *, payload: bool = False, details: bool = False

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
-from kaynak.domain import OWNER, Scope, Unauthenticated, Unavailable
+from kaynak.domain import OWNER, CatalogUnavailable, Scope, Unauthenticated, Unavailable
 from kaynak.identity.options import IdentityOptions
 from kaynak.identity.secrets_shown import KEY_PREFIX, hash_of
 from kaynak.identity.tokens import AccessTokens
@@ -82,9 +82,15 @@ class Callers:
         # That there are people is remembered for good; that there are none never is.
         if self._peopled or not self._alone:
             return True
-        async with self._catalog.read() as unit:
-            self._peopled = await unit.users.any()
+        try:
+            self._peopled = await self._anybody()
+        except CatalogUnavailable:  # a database that was just restarted answers on a new connection
+            self._peopled = await self._anybody()
         return self._peopled
+
+    async def _anybody(self) -> bool:
+        async with self._catalog.look() as look:
+            return await look.anybody()
 
     async def _session(self, token: str) -> Caller:
         claims = await self._tokens.verify(token)
