@@ -4,36 +4,43 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 from kaynak.auditing import Anchors, AuditLog, Rights, SegmentFiles
-from kaynak.caching import Cache, MemoryCache, PatientCache, SignedCache
-from kaynak.catalog import Catalog, EmbeddedPostgres, LocalBlobStore, MasterKeys, Secrets, Vault, head_migration
+from kaynak.catalog import Catalog, EmbeddedPostgres, LocalBlobStore, Secrets, head_migration
+from kaynak.configured import (
+    cache_of,
+    embedders_of,
+    fetcher_of,
+    identity_options_of,
+    master_keys_of,
+    models_of,
+    parse_limits_of,
+    parts_of,
+    rates_of,
+    remembering,
+)
 from kaynak.domain import Answering, GenerationSpec, Misconfigured, PartSpec
 from kaynak.embedding import EmbedderPool
-from kaynak.engines import DENSE_ENGINES, LEXICAL_ENGINES, dense_engine, lexical_engine
-from kaynak.fetching import Fetcher, FetchLimits, Reach
+from kaynak.fetching import Fetcher
 from kaynak.generation import Asker, AuditedAsker, CatalogAnswerings, ExtractiveAnswerer, ModelWriter, Streams
-from kaynak.generation.caching import Asking, CachedAsker, Likeness
+from kaynak.generation.caching import Asking
 from kaynak.generation.checking import Checking
 from kaynak.generation.conversing import Conversations, Turns
 from kaynak.generation.deepening import DepthFinder, Limits
 from kaynak.generation.extractive import Answerability
-from kaynak.generation.models import Auth, Keys, Ledger, Models, ModelsConfig, Price, Quirk, Spending, WireName
-from kaynak.generation.prompting import INSTRUCTIONS
+from kaynak.generation.models import Ledger, Models, Spending
 from kaynak.generation.queueing import QueuedAsker
 from kaynak.generation.verifying import Verifiers
-from kaynak.identity import Identity, IdentityOptions, OidcOptions, Sharing
-from kaynak.indexing import Collections, Followers, Parts
+from kaynak.identity import Identity, Sharing
+from kaynak.indexing import Collections, Followers
 from kaynak.ingestion import Documents, Intake, Pipeline, Storing
 from kaynak.jobs import Jobs, Running, Worker, enqueue
-from kaynak.limiting import Limiter, MemoryLimiter, PatientLimiter, Purpose, Rates
-from kaynak.parsing import ParseLimits, ParserPool
+from kaynak.limiting import Rates
+from kaynak.parsing import ParserPool
 from kaynak.retrieval import (
     Admission,
     AuditedSearcher,
@@ -44,7 +51,7 @@ from kaynak.retrieval import (
     Searcher,
     Searching,
 )
-from kaynak.settings import ProviderSettings, Settings, outer_environment
+from kaynak.settings import Settings
 from kaynak.viewing import Places
 
 _QUESTIONS = 4
@@ -107,15 +114,15 @@ async def _assemble(settings: Settings, stack: AsyncExitStack, *, connections: i
     stack.callback(anchors.keep)
     stack.push_async_callback(catalog.close)
     await _migrate(catalog, own=settings.database_url is None)
-    master = _master(settings)
+    master = master_keys_of(settings)
     vault = Secrets(catalog, master)
-    identity = Identity.over(catalog, vault, _identity_options(settings))
+    identity = Identity.over(catalog, vault, identity_options_of(settings))
     stack.push_async_callback(identity.close)
-    embedders = _embedders(settings)
+    embedders = embedders_of(settings)
     stack.push_async_callback(embedders.close)
-    parts = _parts(settings, url, embedders, stack)
+    parts = parts_of(settings, url, embedders, stack)
     blobs = LocalBlobStore(settings.data_dir / "blobs")
-    limits = _limits(settings)
+    limits = parse_limits_of(settings)
     parsers = ParserPool(limits, settings.parsing.processes, ocr=settings.parsing.ocr != "off")
     stack.push_async_callback(parsers.close)
     # Pages are drawn in a process of their own: a reader does not wait for a file that takes minutes to parse.
@@ -130,13 +137,13 @@ async def _assemble(settings: Settings, stack: AsyncExitStack, *, connections: i
     searching = Searcher(catalog, parts, followers, query_chars=settings.limits.query_chars)
     stack.push_async_callback(searching.close)
     plain = QueuedSearcher(searching, Admission(settings.limits.searches, settings.limits.waiting))
-    cache = _cache(settings, master.current(), stack)
+    cache = cache_of(settings, master.current(), stack)
     moments = Moments(catalog, parts)
     searcher: Searching = plain
     if cache is not None and settings.cache.searches:
         searcher = CachedSearcher(plain, cache, moments, embedders, seconds=settings.cache.seconds)
     ledger = Ledger(catalog)
-    models = _models(settings, catalog, ledger, vault)
+    models = models_of(settings, catalog, ledger, vault)
     stack.push_async_callback(models.close)
     default = Answering(model=settings.models.default, fallbacks=settings.models.fallbacks)
     deep = Limits(**settings.deep.model_dump())
@@ -181,7 +188,7 @@ async def _assemble(settings: Settings, stack: AsyncExitStack, *, connections: i
         spending=Spending(catalog, ledger),
         finder=finder,
         asker=QueuedAsker(
-            AuditedAsker(_remembering(asker, settings, cache, moments, embedders, default), catalog.audit), line
+            AuditedAsker(remembering(asker, settings, cache, moments, embedders, default), catalog.audit), line
         ),
         turns=turns,
         conversations=Conversations(catalog, turns),
@@ -190,9 +197,9 @@ async def _assemble(settings: Settings, stack: AsyncExitStack, *, connections: i
         rights=Rights(catalog, sealed),
         followers=followers,
         worker=Worker(catalog, running, followers, collections, others=(audit.tidy,)),
-        rates=_rates(settings, stack),
+        rates=rates_of(settings, stack),
         secrets=vault,
-        fetcher=_fetcher(settings),
+        fetcher=fetcher_of(settings),
     )
 
 
@@ -267,137 +274,3 @@ async def _checking(settings: Settings, embedders: EmbedderPool, models: Models,
     checking = Checking(verifiers, models, settings.models.verifier)
     await checking.ready()
     return checking
-
-
-def _embedders(settings: Settings) -> EmbedderPool:
-    embedding = settings.embedding
-    return EmbedderPool(embedding.threads, embedding.precision, embedding.runtime, embedding.batch)
-
-
-def _cache(settings: Settings, vault: Vault, stack: AsyncExitStack) -> Cache | None:
-    """Returns where to remember; None where nothing is to be remembered."""
-    wanted = settings.cache
-    if not (wanted.answers or wanted.searches):
-        return None
-    cache: Cache
-    if settings.redis_url is None:
-        cache = MemoryCache(wanted.memory_mb * 1024 * 1024)
-    else:
-        from kaynak.caching.redis import RedisCache  # only those who use it need its client
-
-        shared = RedisCache(settings.redis_url.get_secret_value())
-        cache = PatientCache(SignedCache(shared, vault.derived("cache")))
-    stack.push_async_callback(cache.close)
-    return cache
-
-
-def _fetcher(settings: Settings) -> Fetcher:
-    urls = settings.urls
-    return Fetcher(Reach(urls.private), FetchLimits(bytes=urls.mb * 1024 * 1024, seconds=urls.seconds))
-
-
-def _rates(settings: Settings, stack: AsyncExitStack) -> Rates:
-    limiter: Limiter = MemoryLimiter()
-    if settings.redis_url is not None:
-        from kaynak.limiting.redis import RedisLimiter  # only those who use it need its client
-
-        limiter = PatientLimiter(RedisLimiter(settings.redis_url.get_secret_value()), limiter)
-    rates = Rates(limiter, {purpose: getattr(settings.rates, purpose.name.lower()) for purpose in Purpose})
-    stack.push_async_callback(rates.close)
-    return rates
-
-
-def _remembering(
-    asker: Asker, settings: Settings, cache: Cache | None, moments: Moments, embedders: EmbedderPool, default: Answering
-) -> Asking:
-    wanted = settings.cache
-    if cache is None or not wanted.answers:
-        return asker
-    # All that shapes an answer and is not part of the question, the collections or the program.
-    version = (default, settings.models.model_dump_json(), settings.deep.model_dump(), INSTRUCTIONS)
-    likeness = Likeness(cache, embedders, wanted.semantic_threshold) if wanted.semantic else None
-    return CachedAsker(asker, cache, moments, seconds=wanted.seconds, version=version, likeness=likeness)
-
-
-def _parts(settings: Settings, url: str, embedders: EmbedderPool, stack: AsyncExitStack) -> Parts:
-    """Engines connect when they are first used."""
-    dense = {name: dense_engine(name, database_url=url, data_dir=settings.data_dir) for name in DENSE_ENGINES}
-    lexical = {name: lexical_engine(name, database_url=url, data_dir=settings.data_dir) for name in LEXICAL_ENGINES}
-    for engine in (*dense.values(), *lexical.values()):
-        stack.push_async_callback(engine.close)
-    return Parts(embedders, dense, lexical, settings.data_dir / "indexes" / "locks")
-
-
-def _limits(settings: Settings) -> ParseLimits:
-    parsing = settings.parsing
-    return ParseLimits(memory_mb=parsing.memory_mb, cpu_seconds=parsing.cpu_seconds, wall_seconds=parsing.wall_seconds)
-
-
-def _master(settings: Settings) -> MasterKeys:
-    """Reads nothing until there is something to encrypt or to sign."""
-    old, now = settings.old_secret_key, settings.secret_key
-    return MasterKeys(
-        settings.data_dir / "secret.key",
-        now.get_secret_value() if now else None,
-        old.get_secret_value() if old else None,
-    )
-
-
-def _identity_options(settings: Settings) -> IdentityOptions:
-    chosen = settings.auth
-    return IdentityOptions(
-        loopback=settings.private,
-        algorithm=chosen.algorithm,
-        issuer=chosen.issuer,
-        access=timedelta(minutes=chosen.access_minutes),
-        refresh=timedelta(days=chosen.refresh_days),
-        rotation=timedelta(days=chosen.key_days),
-        hashing=chosen.hashing_threads,
-        oidc=_oidc(settings),
-    )
-
-
-def _oidc(settings: Settings) -> OidcOptions | None:
-    chosen = settings.oidc
-    if chosen.issuer is None or chosen.client_id is None:
-        return None
-    return OidcOptions(
-        issuer=chosen.issuer,
-        client_id=chosen.client_id,
-        client_secret=chosen.client_secret.get_secret_value() if chosen.client_secret else None,
-        scopes=chosen.scopes,
-        groups_claim=chosen.groups_claim,
-        redirect_url=chosen.redirect_url,
-        sign_up=chosen.sign_up,
-    )
-
-
-def _models(settings: Settings, catalog: Catalog, ledger: Ledger, vault: Secrets) -> Models:
-    """Nothing is connected, and no key is read, until a model is asked for."""
-    environment = outer_environment()
-    chosen = settings.models
-    config = ModelsConfig(
-        providers={name: _provider(provider) for name, provider in chosen.providers.items()},
-        environment=environment,
-        connect_seconds=chosen.connect_seconds,
-        first_token_seconds=chosen.first_token_seconds,
-        idle_seconds=chosen.idle_seconds,
-        retries=chosen.retries,
-        retry_seconds=chosen.retry_seconds,
-        breaker_failures=chosen.breaker_failures,
-        breaker_seconds=chosen.breaker_seconds,
-    )
-    return Models(config, Keys(catalog, vault, environment), ledger)
-
-
-def _provider(chosen: ProviderSettings) -> dict[str, object]:
-    """Returns what was chosen, as fields of a provider; what was left out is not among them."""
-    fields = {name: getattr(chosen, name) for name in chosen.model_fields_set if getattr(chosen, name) is not None}
-    shapes: dict[str, Callable[[Any], object]] = {
-        "wire": WireName,
-        "auth": Auth,
-        "quirks": lambda names: frozenset(Quirk(name) for name in names),
-        "headers": lambda headers: {name: value.get_secret_value() for name, value in headers.items()},
-        "price": lambda price: Price(price.input, price.output, price.cached),
-    }
-    return {name: shapes[name](value) if name in shapes else value for name, value in fields.items()}

@@ -1,0 +1,165 @@
+"""Parts as the settings want them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from typing import Any
+
+from kaynak.caching import Cache, MemoryCache, PatientCache, SignedCache
+from kaynak.catalog import Catalog, MasterKeys, Secrets, Vault
+from kaynak.domain import Answering
+from kaynak.embedding import EmbedderPool
+from kaynak.engines import DENSE_ENGINES, LEXICAL_ENGINES, dense_engine, lexical_engine
+from kaynak.fetching import Fetcher, FetchLimits, Reach
+from kaynak.generation import Asker
+from kaynak.generation.caching import Asking, CachedAsker, Likeness
+from kaynak.generation.models import Auth, Keys, Ledger, Models, ModelsConfig, Price, Quirk, WireName
+from kaynak.generation.prompting import INSTRUCTIONS
+from kaynak.identity import IdentityOptions, OidcOptions
+from kaynak.indexing import Parts
+from kaynak.limiting import Limiter, MemoryLimiter, PatientLimiter, Purpose, Rates
+from kaynak.parsing import ParseLimits
+from kaynak.retrieval import Moments
+from kaynak.settings import ProviderSettings, Settings, outer_environment
+
+
+def embedders_of(settings: Settings) -> EmbedderPool:
+    """Returns the pool that loads embedding models when they are first asked for."""
+    embedding = settings.embedding
+    return EmbedderPool(embedding.threads, embedding.precision, embedding.runtime, embedding.batch)
+
+
+def cache_of(settings: Settings, vault: Vault, stack: AsyncExitStack) -> Cache | None:
+    """Returns where to remember; None where nothing is to be remembered."""
+    wanted = settings.cache
+    if not (wanted.answers or wanted.searches):
+        return None
+    cache: Cache
+    if settings.redis_url is None:
+        cache = MemoryCache(wanted.memory_mb * 1024 * 1024)
+    else:
+        from kaynak.caching.redis import RedisCache  # only those who use it need its client
+
+        shared = RedisCache(settings.redis_url.get_secret_value())
+        cache = PatientCache(SignedCache(shared, vault.derived("cache")))
+    stack.push_async_callback(cache.close)
+    return cache
+
+
+def fetcher_of(settings: Settings) -> Fetcher:
+    """Returns what fetches documents from the web."""
+    urls = settings.urls
+    return Fetcher(Reach(urls.private), FetchLimits(bytes=urls.mb * 1024 * 1024, seconds=urls.seconds))
+
+
+def rates_of(settings: Settings, stack: AsyncExitStack) -> Rates:
+    """Returns what counts requests: in Redis if there is one, else in this process."""
+    limiter: Limiter = MemoryLimiter()
+    if settings.redis_url is not None:
+        from kaynak.limiting.redis import RedisLimiter  # only those who use it need its client
+
+        limiter = PatientLimiter(RedisLimiter(settings.redis_url.get_secret_value()), limiter)
+    rates = Rates(limiter, {purpose: getattr(settings.rates, purpose.name.lower()) for purpose in Purpose})
+    stack.push_async_callback(rates.close)
+    return rates
+
+
+def remembering(
+    asker: Asker, settings: Settings, cache: Cache | None, moments: Moments, embedders: EmbedderPool, default: Answering
+) -> Asking:
+    """Returns what answers, with a memory for answers if there is to be one."""
+    wanted = settings.cache
+    if cache is None or not wanted.answers:
+        return asker
+    # All that shapes an answer and is not part of the question, the collections or the program.
+    version = (default, settings.models.model_dump_json(), settings.deep.model_dump(), INSTRUCTIONS)
+    likeness = Likeness(cache, embedders, wanted.semantic_threshold) if wanted.semantic else None
+    return CachedAsker(asker, cache, moments, seconds=wanted.seconds, version=version, likeness=likeness)
+
+
+def parts_of(settings: Settings, url: str, embedders: EmbedderPool, stack: AsyncExitStack) -> Parts:
+    """Returns engines and models; engines connect when they are first used."""
+    dense = {name: dense_engine(name, database_url=url, data_dir=settings.data_dir) for name in DENSE_ENGINES}
+    lexical = {name: lexical_engine(name, database_url=url, data_dir=settings.data_dir) for name in LEXICAL_ENGINES}
+    for engine in (*dense.values(), *lexical.values()):
+        stack.push_async_callback(engine.close)
+    return Parts(embedders, dense, lexical, settings.data_dir / "indexes" / "locks")
+
+
+def parse_limits_of(settings: Settings) -> ParseLimits:
+    """Returns what a file may cost."""
+    parsing = settings.parsing
+    return ParseLimits(memory_mb=parsing.memory_mb, cpu_seconds=parsing.cpu_seconds, wall_seconds=parsing.wall_seconds)
+
+
+def master_keys_of(settings: Settings) -> MasterKeys:
+    """Returns the keys of the installation: nothing is read until there is something to encrypt or to sign."""
+    old, now = settings.old_secret_key, settings.secret_key
+    return MasterKeys(
+        settings.data_dir / "secret.key",
+        now.get_secret_value() if now else None,
+        old.get_secret_value() if old else None,
+    )
+
+
+def identity_options_of(settings: Settings) -> IdentityOptions:
+    """Returns how people sign in."""
+    chosen = settings.auth
+    return IdentityOptions(
+        loopback=settings.private,
+        algorithm=chosen.algorithm,
+        issuer=chosen.issuer,
+        access=timedelta(minutes=chosen.access_minutes),
+        refresh=timedelta(days=chosen.refresh_days),
+        rotation=timedelta(days=chosen.key_days),
+        hashing=chosen.hashing_threads,
+        oidc=_oidc(settings),
+    )
+
+
+def _oidc(settings: Settings) -> OidcOptions | None:
+    chosen = settings.oidc
+    if chosen.issuer is None or chosen.client_id is None:
+        return None
+    return OidcOptions(
+        issuer=chosen.issuer,
+        client_id=chosen.client_id,
+        client_secret=chosen.client_secret.get_secret_value() if chosen.client_secret else None,
+        scopes=chosen.scopes,
+        groups_claim=chosen.groups_claim,
+        redirect_url=chosen.redirect_url,
+        sign_up=chosen.sign_up,
+    )
+
+
+def models_of(settings: Settings, catalog: Catalog, ledger: Ledger, vault: Secrets) -> Models:
+    """Returns language models: nothing is connected, and no key is read, until one is asked for."""
+    environment = outer_environment()
+    chosen = settings.models
+    config = ModelsConfig(
+        providers={name: _provider(provider) for name, provider in chosen.providers.items()},
+        environment=environment,
+        connect_seconds=chosen.connect_seconds,
+        first_token_seconds=chosen.first_token_seconds,
+        idle_seconds=chosen.idle_seconds,
+        retries=chosen.retries,
+        retry_seconds=chosen.retry_seconds,
+        breaker_failures=chosen.breaker_failures,
+        breaker_seconds=chosen.breaker_seconds,
+    )
+    return Models(config, Keys(catalog, vault, environment), ledger)
+
+
+def _provider(chosen: ProviderSettings) -> dict[str, object]:
+    """Returns what was chosen, as fields of a provider; what was left out is not among them."""
+    fields = {name: getattr(chosen, name) for name in chosen.model_fields_set if getattr(chosen, name) is not None}
+    shapes: dict[str, Callable[[Any], object]] = {
+        "wire": WireName,
+        "auth": Auth,
+        "quirks": lambda names: frozenset(Quirk(name) for name in names),
+        "headers": lambda headers: {name: value.get_secret_value() for name, value in headers.items()},
+        "price": lambda price: Price(price.input, price.output, price.cached),
+    }
+    return {name: shapes[name](value) if name in shapes else value for name, value in fields.items()}
