@@ -1,0 +1,41 @@
+"""Configuration. Read at entry points only; everything below is given what it needs."""
+
+from kaynak.settings.loading import Settings, load_settings, outer_environment
+from kaynak.settings.sections import (
+    AuthSettings,
+    CacheSettings,
+    DeepSettings,
+    EmbeddingSettings,
+    LimitSettings,
+    LogSettings,
+    ModelsSettings,
+    OidcSettings,
+    ParsingSettings,
+    PriceSettings,
+    ProviderSettings,
+    RateSettings,
+    UrlSettings,
+)
+from kaynak.settings.showing import EffectiveSetting, effective_settings, unknown_variables
+
+__all__ = [
+    "AuthSettings",
+    "CacheSettings",
+    "DeepSettings",
+    "EffectiveSetting",
+    "EmbeddingSettings",
+    "LimitSettings",
+    "LogSettings",
+    "ModelsSettings",
+    "OidcSettings",
+    "ParsingSettings",
+    "PriceSettings",
+    "ProviderSettings",
+    "RateSettings",
+    "Settings",
+    "UrlSettings",
+    "effective_settings",
+    "load_settings",
+    "outer_environment",
+    "unknown_variables",
+]
