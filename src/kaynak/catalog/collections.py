@@ -30,9 +30,6 @@ from kaynak.domain import (
 _SELECT = f"""
     SELECT c.id, c.name, c.description, c.language, c.revision, c.documents, c.restricted, c.answering,
         c.created_at, c.updated_at,
-        c.restricted > 0 AND NOT EXISTS (
-            SELECT FROM kaynak.documents d WHERE d.collection_id = c.id AND d.readers IS NULL
-        ) AS listed,
         g.id AS generation_id, g.spec, g.chunker_fingerprint, g.embedder_fingerprint, g.dimensions, g.chunks
     FROM kaynak.collections c JOIN kaynak.generations g ON g.collection_id = c.id AND g.active
     WHERE {SCOPE.format(column="c.id")}
@@ -252,7 +249,6 @@ def _collection(row: Mapping[Any, Any]) -> Collection:
         ),
         documents=row["documents"],
         restricted=row["restricted"],
-        listed=row["listed"],
         chunks=row["chunks"],
         created_at=row["created_at"],
         updated_at=row["updated_at"],

@@ -89,7 +89,6 @@ documents = Table(
     UniqueConstraint("collection_id", "external_id"),
     Index("ix_documents_collection_id_id", "collection_id", "id"),  # lists go by it
     Index("ix_documents_readers", "readers", postgresql_using="gin", postgresql_where=text("readers IS NOT NULL")),
-    Index("ix_documents_open", "collection_id", postgresql_where=text("readers IS NULL")),
     Index(
         "ix_documents_metadata",
         "metadata",

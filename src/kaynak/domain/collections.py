@@ -69,7 +69,6 @@ class Collection:
         updated_at: UTC, of the latest committed change.
         answering: How answers are written from it; what it leaves open is up to the settings.
         restricted: How many documents have a list of readers, readable or not.
-        listed: Whether each document has one.
     """
 
     id: UUID
@@ -84,7 +83,6 @@ class Collection:
     updated_at: datetime
     answering: Answering = field(default_factory=Answering)
     restricted: int = 0
-    listed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -197,15 +197,10 @@ def _kind(value: object) -> str:
     return names.get(type(value), "a number" if isinstance(value, int | float) else type(value).__name__)
 
 
-def may_read(principals: Iterable[UUID], *, listed: bool = False) -> Filter:
-    """Returns the filter of what has no list of readers, or one with somebody of ``principals``.
-
-    Args:
-        principals: Who asks.
-        listed: Whether everything has a list: to look for what has none takes engines longer than to look for names.
-    """
+def may_read(principals: Iterable[UUID]) -> Filter:
+    """Returns the filter of what has no list of readers, or one with somebody of ``principals``."""
     # None among the values means a field that is missing: one condition, which engines answer from one index.
-    return Condition(READERS, Op.IN, (*(() if listed else (None,)), *sorted(map(str, principals))))
+    return Condition(READERS, Op.IN, (None, *sorted(map(str, principals))))
 
 
 def matches(condition: Filter | None, payload: Mapping[str, Json]) -> bool:

@@ -197,7 +197,7 @@ class Question:
         """Returns what engines filter by. The gate is what counts; this is so that it leaves enough."""
         if self._principals is None or not collection.restricted or self.loose(collection):
             return self._condition
-        allowed = may_read(self._principals, listed=collection.listed)
+        allowed = may_read(self._principals)
         return allowed if self._condition is None else And((allowed, self._condition))
 
     async def _embedded(self, name: str) -> tuple[Embedder, Vector]:

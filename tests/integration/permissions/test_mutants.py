@@ -18,6 +18,7 @@ from starlette.requests import Request
 
 from kaynak.api import deps
 from kaynak.api.deps import Services
+from kaynak.api.routes import streams as stream_routes
 from kaynak.catalog import EmbeddedPostgres
 from kaynak.catalog import scopes as scope_rows
 from kaynak.catalog.collections import Collections
@@ -182,6 +183,11 @@ MUTANTS = (
     Mutant("answers outlive their sources", scenes.conversations, rule("messages", readers=True)),
     Mutant("searches of conversations find them", scenes.conversations, rule("conversations", readers=True)),
     Mutant("streams are anybody's", scenes.others_streams, instead(Streams, "get", _any_stream)),
+    Mutant(
+        "keys take up the streams of their people",
+        scenes.others_streams,
+        instead(stream_routes, "stream_owner", lambda scope: scope.subject),
+    ),
     Mutant("one route asks nobody", scenes.hidden_documents, route("/content")),
     Mutant("completions ask nobody", scenes.strangers, route("/v1/chat/")),
     Mutant("the tools of agents ask nobody", scenes.strangers, route("/mcp")),

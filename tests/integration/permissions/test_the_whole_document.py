@@ -140,7 +140,7 @@ def test_every_answer_is_as_it_is_described(
             runner.run(stack.aclose())
     with capsys.disabled():
         print(f"\n{dict(fuzz.requests)} requests, {len(fuzz.faults)} faults")
-    assert not fuzz.faults
+    assert not fuzz.faults, "\n".join(f"{what}: {how}" for what, how in fuzz.faults.items())
 
 
 def _tries(runner: asyncio.Runner, fuzz: Fuzz, role: str, cases: st.SearchStrategy[Any]) -> None:

@@ -1,9 +1,14 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
+from uuid import UUID
 
 import httpx
 import pytest
+
+from kaynak.api.resuming import ResumableStream
+from kaynak.domain import OWNER, CatalogUnavailable, Unauthenticated
 
 STREAM = {"Accept": "text/event-stream"}
 
@@ -55,6 +60,30 @@ def test_a_stream_is_its_owners_alone(api, question, services):
         return await api.send("GET", f"/v1/streams/{name}")
 
     assert asyncio.run(use()).status_code == 404
+
+
+@pytest.mark.parametrize("left", ["signed out", "another key", "database away"])
+def test_who_took_up_a_stream_loses_it_with_their_rights(api, question, services, monkeypatch, left):
+    monkeypatch.setattr("kaynak.api.resuming.CHECK_SECONDS", 0.0)
+
+    async def renew():
+        if left == "signed out":
+            raise Unauthenticated("The session has ended.")
+        if left == "database away":
+            raise CatalogUnavailable("The database does not answer.")
+        return replace(OWNER, key=UUID(int=1))
+
+    async def use():
+        whole, name = await asked(api, question)
+        read = [frame async for frame in ResumableStream(services.streams.get(name, "owner"), 0, renew).body_iterator]
+        return whole.text, b"".join(read).decode()
+
+    whole, read = asyncio.run(use())
+    if left == "database away":
+        assert read == whole
+    else:
+        assert read.startswith("event: error\n")
+        assert read.count("event:") == 1
 
 
 def test_too_many_streams_are_refused_before_they_begin(api, question, services, monkeypatch):

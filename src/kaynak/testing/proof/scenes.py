@@ -177,11 +177,15 @@ async def conversations(company: Company) -> None:
 
 
 async def others_streams(company: Company) -> None:
-    """A stream is read and stopped by whoever began it."""
+    """A stream is read and stopped by whoever began it: a person, or one key of theirs."""
     room, people = await _room(company, one="viewer", two="viewer")
     await _document(company, room)
     await looking.streams(company, people["one"], people["two"], room, TOPIC)
     await looking.streams(company, people["one"], people["one"], room, TOPIC)
+    key = await company.key(people["one"], ["documents.read"], [room])
+    if key is None:
+        raise Leak("a viewer may not make a key")
+    await looking.streams(company, people["one"], key, room, TOPIC)
 
 
 async def old_versions(company: Company) -> None:
