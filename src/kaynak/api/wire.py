@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
 from pathlib import PurePath
 from typing import Any
 
@@ -12,6 +13,8 @@ from kaynak.domain import KaynakError, UnreadableDocument
 
 URN = "urn:kaynak:error:"
 
+_OPTIONS = orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS
+
 
 def dumps(value: object) -> bytes:
     """Returns ``value`` as UTF-8 JSON. Dataclasses, UUIDs, enums and datetimes are understood.
@@ -19,7 +22,22 @@ def dumps(value: object) -> bytes:
     Raises:
         TypeError: It holds something that has no JSON form.
     """
-    return orjson.dumps(value, default=_default, option=orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS)
+    try:
+        return orjson.dumps(value, default=_default, option=_OPTIONS)
+    except TypeError:  # a number of more than 64 bits, which metadata may have
+        return orjson.dumps(_with_long_numbers(value), default=_default, option=_OPTIONS)
+
+
+def _with_long_numbers(value: object) -> object:
+    if isinstance(value, int) and not -(2**63) <= value < 2**64:
+        return orjson.Fragment(str(value))
+    if isinstance(value, Mapping):
+        return {key: _with_long_numbers(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_with_long_numbers(inner) for inner in value]
+    if is_dataclass(value):
+        return {one.name: _with_long_numbers(getattr(value, one.name)) for one in fields(value)}
+    return value
 
 
 def _default(value: object) -> object:

@@ -120,3 +120,18 @@ def test_making_and_removing_one_collection_at_once_leaves_it_or_not(service) ->
     service.ask("DELETE", "/v1/collections/contested")
     assert service.ask("GET", "/v1/collections/contested").status_code == 404
     service.works(name)
+
+
+def test_numbers_of_more_than_64_bits_come_back_as_they_were(service) -> None:
+    name = service.collection()
+    sent = {"wide": 1e30, "least": -(2**63), "most": 2**64 - 1, "small": 1e-300, "list": [{"n": 1e200}]}
+    document = service.found(name, "steps of the lighthouse")[0]["document_id"]
+    assert service.ask("PATCH", f"/v1/documents/{document}", json={"metadata": sent}).status_code == 200
+    service.works(name)  # the indexes have followed
+    shown = service.ask("GET", f"/v1/documents/{document}").json()["metadata"]
+    found = next(hit for hit in service.found(name, "steps of the lighthouse") if hit["document_id"] == document)
+    listed = service.ask("GET", f"/v1/collections/{name}/documents").json()["items"]
+    for metadata in (shown, found["metadata"], next(one for one in listed if one["id"] == document)["metadata"]):
+        assert metadata == sent
+    filtered = {"query": "lighthouse", "collections": [name], "filter": {"wide": {"$gt": 1e29}}}
+    assert [hit["document_id"] for hit in service.ask("POST", "/v1/search", json=filtered).json()["hits"]] == [document]
