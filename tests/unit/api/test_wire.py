@@ -8,7 +8,6 @@ import pytest
 
 from kaynak.api import dumps
 
-
 ID = UUID(int=7)
 
 
