@@ -42,6 +42,12 @@ def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
         faulthandler.cancel_dump_traceback_later()
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Names parameters that are bytes by their argument: archives tell when they were made, and processes that share
+    the tests have to know each by the same name."""
+    return argname if isinstance(val, bytes) else None
+
+
 @pytest.fixture(autouse=True)
 def logs_as_they_were() -> Iterator[None]:
     """Undoes what a test that runs an entry point did to the logs: its level would hide what another one expects."""
