@@ -7,6 +7,7 @@ import faulthandler
 import itertools
 import logging
 import shutil
+import signal
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -23,6 +24,10 @@ from kaynak.testing import redis_server as redis_servers
 _TEMPLATE = "kaynak"
 _TEARDOWN_SECONDS = 120
 _numbers = itertools.count()
+
+# Whoever is started in the background ignores interrupts, and so would every program that a test starts and interrupts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # An example that takes long on a busy machine is not a fault.
 settings.register_profile("kaynak", settings.get_profile(settings.get_current_profile_name()), deadline=None)
