@@ -16,6 +16,7 @@ from kaynak.catalog.collections import named
 from kaynak.catalog.engine import Connection, usable
 from kaynak.catalog.gate import admit
 from kaynak.catalog.records import Admitted
+from kaynak.catalog.users import ANYBODY
 from kaynak.domain import CatalogUnavailable, Collection, Generation, Scope
 
 _PATIENCE = 30.0
@@ -38,7 +39,7 @@ class Look:
 
     async def anybody(self) -> bool:
         """See `Users.any`."""
-        found = await self._connection.execute("SELECT EXISTS (SELECT FROM kaynak.users)", prepare=True)
+        found = await self._connection.execute(ANYBODY, prepare=True)
         row = await found.fetchone()
         return row is not None and bool(row[0])
 

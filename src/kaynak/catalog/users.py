@@ -12,6 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kaynak.domain import Conflict, GlobalRole, NotFound, Person, new_id
 
+ANYBODY = "SELECT EXISTS (SELECT FROM kaynak.users)"
+"""Whether there are accounts at all."""
+
 _COLUMNS = """u.id, u.email, u.name, u.role, u.active, u.password_hash IS NOT NULL AS password,
     u.identity IS NOT NULL AS identity, u.created_at, u.updated_at"""
 _ADMINISTRATORS_LOCK = 0x6B61796E03
@@ -41,7 +44,7 @@ class Users:
 
     async def any(self) -> bool:
         """Returns whether there are accounts at all."""
-        found = await self._connection.execute(text("SELECT EXISTS (SELECT 1 FROM kaynak.users)"))
+        found = await self._connection.execute(text(ANYBODY))
         return bool(found.scalar_one())
 
     async def administrators(self) -> int:
