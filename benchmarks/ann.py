@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from kaynak.catalog import EmbeddedPostgres
 from kaynak.domain import Filter, parse_filter
-from kaynak.engines import Candidates, DenseEngine, DenseSpec, Point, VectorField, dense_engine
+from kaynak.engines import Candidates, DenseEngine, DenseSpec, EngineOptions, Point, VectorField, dense_engine
 
 INDEX = "bench_ann"
 BATCH = 2000
@@ -95,7 +95,7 @@ async def run(args: argparse.Namespace, url: str) -> dict[str, object]:
     intrinsic = None if args.noisy else min(48, args.dimensions)
     everything = clustered(args.vectors + args.queries, args.dimensions, rng, intrinsic)
     vectors, queries = everything[: args.vectors], everything[args.vectors :]
-    engine = dense_engine("pgvector", database_url=url, data_dir=Path())
+    engine = dense_engine("pgvector", EngineOptions(url, Path()))
     try:
         await engine.drop(INDEX)
         seconds = await load(engine, vectors, rng)

@@ -7,11 +7,13 @@ from contextlib import AsyncExitStack
 from datetime import timedelta
 from typing import Any
 
+from pydantic import BaseModel, SecretStr
+
 from kaynak.caching import Cache, MemoryCache, PatientCache, SignedCache
 from kaynak.catalog import Catalog, MasterKeys, Secrets, Vault
 from kaynak.domain import Answering
 from kaynak.embedding import EmbedderPool
-from kaynak.engines import DENSE_ENGINES, LEXICAL_ENGINES, dense_engine, lexical_engine
+from kaynak.engines import ArangoOptions, EngineOptions, Engines, MilvusOptions, QdrantOptions
 from kaynak.fetching import Fetcher, FetchLimits, Reach
 from kaynak.generation import Asker
 from kaynak.generation.caching import Asking, CachedAsker, Likeness
@@ -81,11 +83,29 @@ def remembering(
 
 def parts_of(settings: Settings, url: str, embedders: EmbedderPool, stack: AsyncExitStack) -> Parts:
     """Returns engines and models; engines connect when they are first used."""
-    dense = {name: dense_engine(name, database_url=url, data_dir=settings.data_dir) for name in DENSE_ENGINES}
-    lexical = {name: lexical_engine(name, database_url=url, data_dir=settings.data_dir) for name in LEXICAL_ENGINES}
-    for engine in (*dense.values(), *lexical.values()):
-        stack.push_async_callback(engine.close)
-    return Parts(embedders, dense, lexical, settings.data_dir / "indexes" / "locks")
+    engines = Engines(engine_options_of(settings, url))
+    stack.push_async_callback(engines.close)
+    return Parts(embedders, engines.dense, engines.lexical, settings.data_dir / "indexes" / "locks")
+
+
+def engine_options_of(settings: Settings, url: str) -> EngineOptions:
+    """Returns where vector stores are."""
+    qdrant, milvus, arangodb = settings.qdrant, settings.milvus, settings.arangodb
+    return EngineOptions(
+        database_url=url,
+        data_dir=settings.data_dir,
+        qdrant=QdrantOptions(**_plain(qdrant)),
+        milvus=MilvusOptions(**_plain(milvus)),
+        arangodb=ArangoOptions(**_plain(arangodb)),
+    )
+
+
+def _plain(section: BaseModel) -> dict[str, Any]:
+    """Returns the fields of a section, secrets as they are."""
+    return {
+        name: value.get_secret_value() if isinstance(value, SecretStr) else value
+        for name, value in ((name, getattr(section, name)) for name in type(section).model_fields)
+    }
 
 
 def parse_limits_of(settings: Settings) -> ParseLimits:

@@ -12,6 +12,7 @@ _HEAD = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
 _END = b"\xff\xff"
 _COUNT = Struct(">h")
 _LENGTH = Struct(">i")
+_NULL = _LENGTH.pack(-1)
 _ARRAY = Struct(">iii")
 _BOUNDS = Struct(">ii")
 _TEXT = 25
@@ -36,12 +37,12 @@ def jsonb(document: bytes) -> bytes:
     return b"\x01" + document
 
 
-def copy_rows(rows: Iterable[Sequence[bytes]]) -> bytes:
-    """Returns a whole stream of rows; each field is the binary form of its column's type, and none is NULL."""
+def copy_rows(rows: Iterable[Sequence[bytes | None]]) -> bytes:
+    """Returns a whole stream of rows; each field is the binary form of its column's type, or None for NULL."""
     parts = [_HEAD]
     for row in rows:
         parts.append(_COUNT.pack(len(row)))
         for field in row:
-            parts += (_LENGTH.pack(len(field)), field)
+            parts += (_NULL,) if field is None else (_LENGTH.pack(len(field)), field)
     parts.append(_END)
     return b"".join(parts)

@@ -1,5 +1,7 @@
 """Dense and lexical index engines. They follow the catalog and can be rebuilt from it at any time."""
 
+from kaynak.engines.opening import Engines
+from kaynak.engines.options import ArangoOptions, EngineOptions, MilvusOptions, QdrantOptions
 from kaynak.engines.protocol import (
     Candidates,
     Capabilities,
@@ -19,16 +21,21 @@ from kaynak.engines.registry import DENSE_ENGINES, LEXICAL_ENGINES, dense_engine
 __all__ = [
     "DENSE_ENGINES",
     "LEXICAL_ENGINES",
+    "ArangoOptions",
     "Candidates",
     "Capabilities",
     "DenseEngine",
     "DenseSpec",
     "Engine",
+    "EngineOptions",
+    "Engines",
     "Entry",
     "LexicalCandidates",
     "LexicalEngine",
     "LexicalSpec",
+    "MilvusOptions",
     "Point",
+    "QdrantOptions",
     "Vector",
     "VectorField",
     "dense_engine",

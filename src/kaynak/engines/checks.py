@@ -94,15 +94,16 @@ def check_points(points: Sequence[Point], fields: Sequence[VectorField]) -> None
     """Checks the vectors of points.
 
     Raises:
-        InvalidRequest: A field is missing or malformed.
+        InvalidRequest: A vector is malformed or of no field, or a point has none.
     """
-    if all(_well_formed(points, field) for field in fields):
+    if all(len(one.vectors) == len(fields) for one in points) and all(_well_formed(points, one) for one in fields):
         return
+    known = {field.name: field for field in fields}
     for point in points:
-        for field in fields:
-            if field.name not in point.vectors:
-                raise InvalidRequest(f"Point {point.id} has no vector “{field.name}”.")
-            check_vector(point.vectors[field.name], field)
+        if not point.vectors:
+            raise InvalidRequest(f"Point {point.id} has no vector.")
+        for name, vector in point.vectors.items():
+            check_vector(vector, pick_field(fields, name) if name not in known else known[name])
 
 
 def _well_formed(points: Sequence[Point], field: VectorField) -> bool:

@@ -46,7 +46,8 @@ class Point:
     Attributes:
         id: The chunk's.
         document_id: Deletion goes by it.
-        vectors: By field name, float32 of shape ``(dimensions,)``.
+        vectors: By field name, float32 of shape ``(dimensions,)``. At least one; a search of a field does not find
+            points that lack it.
         payload: What filters see, see `kaynak.domain.filters`.
     """
 
@@ -116,12 +117,15 @@ class Capabilities:
         named_vectors: More than one vector field per index.
         filters: All of `kaynak.domain.filters`, exactly.
         shared: Several hosts see the same index (a server); False for files on one host.
+        atomic: A search sees a write whole or not at all. Otherwise it may, for a moment, find a document that is being
+            replaced both as it was and as it is; but never neither.
     """
 
     metrics: frozenset[str]
     named_vectors: bool
     filters: bool
     shared: bool
+    atomic: bool = True
 
 
 class Engine(Protocol):

@@ -2,45 +2,80 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from kaynak.domain import Misconfigured
+from kaynak.engines.options import EngineOptions
 from kaynak.engines.protocol import DenseEngine, LexicalEngine
 
-DENSE_ENGINES = ("pgvector", "memory")
-LEXICAL_ENGINES = ("tantivy", "memory")
+
+def _pgvector(options: EngineOptions) -> DenseEngine:
+    from kaynak.engines.pgvector import PgVectorEngine
+
+    return PgVectorEngine(options.database_url)
 
 
-def dense_engine(name: str, *, database_url: str, data_dir: Path) -> DenseEngine:
+def _memory_dense(options: EngineOptions) -> DenseEngine:
+    from kaynak.engines.memory import MemoryDense
+
+    return MemoryDense()
+
+
+def _tantivy(options: EngineOptions) -> LexicalEngine:
+    from kaynak.engines.tantivy import TantivyEngine
+
+    return TantivyEngine(options.data_dir / "indexes" / "tantivy")
+
+
+def _memory_lexical(options: EngineOptions) -> LexicalEngine:
+    from kaynak.engines.memory import MemoryLexical
+
+    return MemoryLexical()
+
+
+_DENSE: dict[str, Callable[[EngineOptions], DenseEngine]] = {
+    "pgvector": _pgvector,
+    "memory": _memory_dense,
+}
+_LEXICAL: dict[str, Callable[[EngineOptions], LexicalEngine]] = {
+    "tantivy": _tantivy,
+    "memory": _memory_lexical,
+}
+DENSE_ENGINES = tuple(_DENSE)
+LEXICAL_ENGINES = tuple(_LEXICAL)
+
+
+def dense_engine(name: str, options: EngineOptions) -> DenseEngine:
     """Returns a new dense engine; nothing is connected or created before it is used.
 
     Args:
         name: One of `DENSE_ENGINES`.
-        database_url: PostgreSQL with pgvector, as ``postgresql://…``.
-        data_dir: Where engines that live in files keep them.
+        options: What it has to be told.
 
     Raises:
-        Misconfigured: There is no such engine.
+        Misconfigured: There is no such engine, or its library is not installed.
     """
-    if name == "memory":
-        from kaynak.engines.memory import MemoryDense
-
-        return MemoryDense()
-    if name == "pgvector":
-        from kaynak.engines.pgvector import PgVectorEngine
-
-        return PgVectorEngine(database_url)
-    raise Misconfigured(f"There is no dense engine “{name}”.", hint=f"Use one of {', '.join(DENSE_ENGINES)}.")
+    if name not in _DENSE:
+        raise Misconfigured(f"There is no dense engine “{name}”.", hint=f"Use one of {', '.join(DENSE_ENGINES)}.")
+    with _installed(name):
+        return _DENSE[name](options)
 
 
-def lexical_engine(name: str, *, database_url: str, data_dir: Path) -> LexicalEngine:
+def lexical_engine(name: str, options: EngineOptions) -> LexicalEngine:
     """Returns a new lexical engine; arguments and errors as in `dense_engine`."""
-    if name == "memory":
-        from kaynak.engines.memory import MemoryLexical
+    if name not in _LEXICAL:
+        raise Misconfigured(f"There is no lexical engine “{name}”.", hint=f"Use one of {', '.join(LEXICAL_ENGINES)}.")
+    with _installed(name):
+        return _LEXICAL[name](options)
 
-        return MemoryLexical()
-    if name == "tantivy":
-        from kaynak.engines.tantivy import TantivyEngine
 
-        return TantivyEngine(data_dir / "indexes" / "tantivy")
-    raise Misconfigured(f"There is no lexical engine “{name}”.", hint=f"Use one of {', '.join(LEXICAL_ENGINES)}.")
+@contextmanager
+def _installed(extra: str) -> Iterator[None]:
+    try:
+        yield
+    except ImportError as exc:
+        raise Misconfigured(
+            f"The library of “{extra}” is not installed ({exc.name}).",
+            hint=f"Install it: pip install 'kaynak[{extra}]'",
+        ) from exc

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import Sequence
+from contextlib import suppress
 
 import structlog
 
 from kaynak.catalog import BlobStore, Catalog, Removed
-from kaynak.domain import KaynakError, NotFound
+from kaynak.domain import Generation, KaynakError, NotFound
+from kaynak.engines import Engine
 from kaynak.indexing.parts import Parts
 
 BLOB_AGE_SECONDS = 24 * 3600.0
@@ -34,18 +36,24 @@ async def release(catalog: Catalog, blobs: BlobStore, removed: Removed) -> None:
                 await blobs.delete(content_hash)
 
 
-async def drop_strangers(known: Iterable[int], parts: Parts) -> int:
+async def drop_strangers(generations: Sequence[Generation], parts: Parts) -> int:
     """Drops the indexes of generations that are gone, and returns how many there were.
+
+    It looks into the engines of the generations there are; the doctor looks into all.
 
     Numbers of generations are never used twice, so the gaps between the known ones are those that are gone. The
     newest are left alone: they may belong to a collection that is being made at this moment.
     """
-    there = set(known)
+    there = {one.id for one in generations}
+    engines: set[Engine] = set()
+    for generation in generations:
+        with suppress(KaynakError):  # made with an engine that this process does not have
+            engines |= {parts.dense_of(generation), parts.lexical_of(generation)}
     dropped = 0
     for number in range(1, max(there, default=0)):
         if number in there:
             continue
-        for engine in {*parts.dense.values(), *parts.lexical.values()}:
+        for engine in engines:
             try:
                 if await engine.exists(f"g{number}"):
                     await engine.drop(f"g{number}")

@@ -170,7 +170,7 @@ class Collections:
         """
         async with self._catalog.read() as unit:
             generations = await unit.generations.all()
-        await drop_strangers([one.id for one in generations], self._parts)
+        await drop_strangers(generations, self._parts)
         await collect_orphans(self._catalog, self._blobs)
         await self._blobs.clean()
 

@@ -2,23 +2,27 @@
 
 from kaynak.settings.loading import Settings, load_settings, outer_environment
 from kaynak.settings.sections import (
+    ArangoSettings,
     AuthSettings,
     CacheSettings,
     DeepSettings,
     EmbeddingSettings,
     LimitSettings,
     LogSettings,
+    MilvusSettings,
     ModelsSettings,
     OidcSettings,
     ParsingSettings,
     PriceSettings,
     ProviderSettings,
+    QdrantSettings,
     RateSettings,
     UrlSettings,
 )
 from kaynak.settings.showing import EffectiveSetting, effective_settings, unknown_variables
 
 __all__ = [
+    "ArangoSettings",
     "AuthSettings",
     "CacheSettings",
     "DeepSettings",
@@ -26,11 +30,13 @@ __all__ = [
     "EmbeddingSettings",
     "LimitSettings",
     "LogSettings",
+    "MilvusSettings",
     "ModelsSettings",
     "OidcSettings",
     "ParsingSettings",
     "PriceSettings",
     "ProviderSettings",
+    "QdrantSettings",
     "RateSettings",
     "Settings",
     "UrlSettings",

@@ -21,15 +21,18 @@ from pydantic_settings import (
 
 from kaynak.domain import Misconfigured
 from kaynak.settings.sections import (
+    ArangoSettings,
     AuthSettings,
     CacheSettings,
     DeepSettings,
     EmbeddingSettings,
     LimitSettings,
     LogSettings,
+    MilvusSettings,
     ModelsSettings,
     OidcSettings,
     ParsingSettings,
+    QdrantSettings,
     RateSettings,
     UrlSettings,
     checked_networks,
@@ -91,6 +94,9 @@ class Settings(BaseSettings):
     log: LogSettings = Field(LogSettings(), description="Logs.")
     parsing: ParsingSettings = Field(ParsingSettings(), description="Parsing.")
     embedding: EmbeddingSettings = Field(EmbeddingSettings(), description="Embedding.")
+    qdrant: QdrantSettings = Field(QdrantSettings(), description="Qdrant.")
+    milvus: MilvusSettings = Field(MilvusSettings(), description="Milvus.")
+    arangodb: ArangoSettings = Field(ArangoSettings(), description="ArangoDB.")
     limits: LimitSettings = Field(LimitSettings(), description="Limits.")
     rates: RateSettings = Field(RateSettings(), description="How often somebody may ask.")
     urls: UrlSettings = Field(UrlSettings(), description="Documents from addresses of the web.")

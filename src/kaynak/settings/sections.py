@@ -77,6 +77,45 @@ class EmbeddingSettings(BaseModel):
     )
 
 
+class QdrantSettings(BaseModel):
+    """Qdrant, as a vector store."""
+
+    url: str | None = Field(
+        None, pattern=r"^https?://\S+$", description="Server or cluster; unset: the embedded engine, in files."
+    )
+    api_key: SecretStr | None = Field(None, description="If it wants one.")
+    shards: int | None = Field(None, ge=1, description="Shards of new indexes; unset: as the cluster likes.")
+    replicas: int = Field(1, ge=1, description="Copies of each shard of new indexes.")
+    write_consistency: int = Field(1, ge=1, description="Copies that must have a write before it counts.")
+    seconds: float = Field(30, gt=0, description="Most time for one request.")
+
+
+class MilvusSettings(BaseModel):
+    """Milvus, as a vector store."""
+
+    uri: str | None = Field(
+        None, pattern=r"^https?://\S+$", description="Server or cluster; unset: the embedded engine, in files."
+    )
+    token: SecretStr | None = Field(None, description="user:password, or an API key.")
+    database: str = Field("default", description="Database on the server.")
+    shards: int = Field(1, ge=1, description="Shards of new indexes.")
+    replicas: int = Field(1, ge=1, description="Copies of new indexes in memory.")
+    seconds: float = Field(30, gt=0, description="Most time for one request.")
+
+
+class ArangoSettings(BaseModel):
+    """ArangoDB, as a vector store."""
+
+    url: str | None = Field(None, pattern=r"^https?://\S+$", description="Server or coordinator; unset: none.")
+    user: str = Field("root", description="User of the database.")
+    password: SecretStr | None = Field(None, description="Of the user.")
+    database: str = Field("_system", description="Database on the server; it must exist.")
+    shards: int = Field(1, ge=1, description="Shards of new indexes.")
+    replicas: int = Field(1, ge=1, description="Copies of each shard of new indexes.")
+    write_consistency: int = Field(1, ge=1, description="Copies that must have a write before it counts.")
+    seconds: float = Field(30, gt=0, description="Most time for one request.")
+
+
 class PriceSettings(BaseModel):
     """US dollars for a million tokens."""
 

@@ -175,6 +175,30 @@ class DenseEngineSuite(EngineSuite[DenseEngine]):
 
         self.run(engine_factory, work)
 
+    def test_points_may_lack_vectors(self, engine_factory: Callable[[], DenseEngine]) -> None:
+        async def work(engine: DenseEngine) -> None:
+            if not engine.capabilities.named_vectors:
+                pytest.skip("one vector for each point")
+            await engine.create(DenseSpec(NAME, (TEXT, VectorField("picture", 4))))
+            texts = [Point(key, document(key), {"text": vector(key)}, {"kind": "text"}) for key in range(5)]
+            pictures = [Point(key, document(key), {"picture": vector(key, 4)}, {"kind": "both"}) for key in range(5, 8)]
+            both = Point(9, document(9), {"text": vector(9), "picture": vector(9, 4)}, {"kind": "both"})
+            await engine.apply(NAME, [*texts, *pictures, both], [], 1)
+            assert await engine.count(NAME) == 9
+            for exact in (False, True):
+                found = await engine.search(NAME, vector(1), 20, field="text", exact=exact)
+                assert (sorted(found.ids), found.short) == ([0, 1, 2, 3, 4, 9], False)
+                found = await engine.search(NAME, vector(7, 4), 20, field="picture", exact=exact)
+                assert (found.ids[0], sorted(found.ids)) == (7, [5, 6, 7, 9])
+            condition = parse_filter({"kind": "both"})
+            assert (await engine.search(NAME, vector(9), 20, field="text", condition=condition)).ids == (9,)
+            await engine.apply(NAME, [Point(9, document(9), {"text": vector(9)}, {"kind": "both"})], [document(9)], 2)
+            assert sorted((await engine.search(NAME, vector(7, 4), 20, field="picture")).ids) == [5, 6, 7]
+            with pytest.raises(InvalidRequest):
+                await engine.apply(NAME, [Point(10, document(10), {"thumbnail": vector(1)}, {})], [], 3)
+
+        self.run(engine_factory, work)
+
     def test_it_finds_what_exact_search_finds(self, engine_factory: Callable[[], DenseEngine]) -> None:
         async def work(engine: DenseEngine) -> None:
             await engine.create(SPEC)

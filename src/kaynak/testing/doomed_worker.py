@@ -12,7 +12,7 @@ from uuid import UUID
 
 from kaynak.catalog import Catalog
 from kaynak.domain import OWNER, GenerationSpec, PartSpec
-from kaynak.engines import dense_engine, lexical_engine
+from kaynak.engines import EngineOptions, dense_engine, lexical_engine
 from kaynak.indexing.follower import Follower
 from kaynak.ingestion import detect_language, stages
 from kaynak.ingestion.committing import Committing
@@ -48,11 +48,12 @@ PLACES: dict[str, tuple[type, str, bool]] = {
 async def workshop(url: str, folder: Path) -> Workshop:
     """Opens a workshop with the default engines, small groups, and much patience."""
     catalog = await Catalog.open(url, pool_size=8)
+    options = EngineOptions(url, folder)
     return Workshop(
         catalog,
         folder,
-        {"pgvector": dense_engine("pgvector", database_url=url, data_dir=folder)},
-        {"tantivy": lexical_engine("tantivy", database_url=url, data_dir=folder)},
+        {"pgvector": dense_engine("pgvector", options)},
+        {"tantivy": lexical_engine("tantivy", options)},
         spec=REAL,
         pace=0.1,
         setbacks=1000,

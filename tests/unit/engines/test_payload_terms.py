@@ -5,10 +5,11 @@ from fractions import Fraction
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from kaynak.engines.tantivy.payload import MAX_STRING_BYTES, path_key, payload_terms, value_key
+from kaynak.engines.payload_terms import MAX_STRING_BYTES, order_key, path_key, payload_terms, value_key
 
 numbers = st.one_of(st.integers(), st.integers(-(10**400), 10**400), st.floats(allow_nan=False))
 texts = st.text(st.characters(exclude_categories=["Cs"]))
+ordered_texts = st.text(st.sampled_from("!+-./0159:;@STUaz🙂"), max_size=14)
 
 
 @given(numbers, numbers)
@@ -56,3 +57,23 @@ def test_terms_are_free_of_syntax_and_follow_paths() -> None:
         path_key("a.b") + value_key(None),
         path_key("e") + "x",
     }
+
+
+@given(numbers, numbers)
+def test_keys_of_numbers_never_fall(left: float, right: float) -> None:
+    small, great = sorted((left, right))
+    assert (order_key(small) or 0.0) <= (order_key(great) or 0.0)
+
+
+@given(ordered_texts, ordered_texts)
+def test_keys_of_strings_never_fall(left: str, right: str) -> None:
+    small, great = sorted((left, right))
+    assert (order_key(small) or 0.0) <= (order_key(great) or 0.0)
+
+
+def test_order_keys_tell_days_apart() -> None:
+    days = [f"2024-{month:02}-{day:02}" for month in range(1, 13) for day in range(1, 29)]
+    keys = [order_key(one) or 0.0 for one in days]
+    assert keys == sorted(set(keys))
+    assert (order_key("2024-01-31T09") or 0.0) < (order_key("2024-01-31T10") or 0.0)
+    assert order_key(None) is order_key(True) is None

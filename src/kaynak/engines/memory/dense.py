@@ -97,8 +97,9 @@ class MemoryDense(MemoryStore[DenseSpec, Point]):
             known = self._matrices.get(key)
             if known is not None and known[0] == version:
                 return known[1], known[2]
-            ids = np.fromiter(records, dtype=np.int64, count=len(records))
-            rows = [np.asarray(one.vectors[field.name], dtype=np.float32) for one in records.values()]
+            having = {key: one.vectors[field.name] for key, one in records.items() if field.name in one.vectors}
+            ids = np.fromiter(having, dtype=np.int64, count=len(having))
+            rows = [np.asarray(one, dtype=np.float32) for one in having.values()]
             matrix = np.stack(rows) if rows else np.zeros((0, field.dimensions), dtype=np.float32)
             self._matrices[key] = (version, ids, matrix)
         return ids, matrix

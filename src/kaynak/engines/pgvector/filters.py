@@ -42,6 +42,11 @@ class Where:
     plain: str
     params: dict[str, Any]
 
+    def having(self, column: str) -> Where:
+        """Returns the same for rows that have a value in ``column``."""
+        also = f" AND {column} IS NOT NULL"
+        return Where(self.indexed + also, self.plain + also, self.params)
+
 
 def where(condition: Filter | None, *, listed: bool = True) -> Where:
     """Returns the conditions on the column ``payload`` for a filter, with parameters as psycopg names them.

@@ -8,7 +8,7 @@ from typing import Any
 from kaynak.domain import Filter
 from kaynak.engines.pgvector.filters import where
 from kaynak.engines.pgvector.pool import Connection
-from kaynak.engines.pgvector.spec import Layout, distance, negated_scores
+from kaynak.engines.pgvector.spec import Layout, column, distance, negated_scores
 from kaynak.engines.pgvector.vectors import half_vector
 from kaynak.engines.protocol import Candidates, Vector, VectorField
 
@@ -69,6 +69,8 @@ class Search:
         self._limit = limit
         self._filtered = condition is not None
         self._where = where(condition, listed=layout.listed)
+        if len(layout.fields) > 1:
+            self._where = self._where.having(column(field))
         self._query = {"query": half_vector(vector)}
 
     async def worth_walking(self, connection: Connection, most: int) -> bool:

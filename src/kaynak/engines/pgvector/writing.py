@@ -59,7 +59,7 @@ async def make(connection: Connection, layout: Layout) -> None:
         if not known[0]:
             raise Conflict(f"Index “{layout.name}” exists and is built differently.")
         return
-    vectors = ", ".join(f"{column(one)} halfvec({one.dimensions}) NOT NULL" for one in layout.fields)
+    vectors = ", ".join(f"{column(one)} halfvec({one.dimensions})" for one in layout.fields)
     name = layout.name
     # A table that is not registered is what someone left behind.
     await connection.execute(
@@ -132,8 +132,8 @@ async def _copy(connection: Connection, layout: Layout, points: Sequence[Point])
         await copy.write(copy_rows(_rows(layout, points)))
 
 
-def _rows(layout: Layout, points: Sequence[Point]) -> Iterator[tuple[bytes, ...]]:
-    vectors = [half_vectors([point.vectors[one.name] for point in points]) for one in layout.fields]
+def _rows(layout: Layout, points: Sequence[Point]) -> Iterator[tuple[bytes | None, ...]]:
+    vectors = [_column(points, one.name) for one in layout.fields]
     # Chunks of a document come together and share a payload.
     payload: Mapping[str, Json] | None = None
     stored = b""
@@ -141,6 +141,12 @@ def _rows(layout: Layout, points: Sequence[Point]) -> Iterator[tuple[bytes, ...]
         if point.payload is not payload:
             payload, stored = point.payload, jsonb(_dumps(dict(point.payload)))
         yield int8(point.id), point.document_id.bytes, stored, *halves
+
+
+def _column(points: Sequence[Point], name: str) -> list[bytes | None]:
+    there = [point.vectors[name] for point in points if name in point.vectors]
+    halves = iter(half_vectors(there)) if there else iter(())
+    return [next(halves) if name in point.vectors else None for point in points]
 
 
 def _dumps(value: Any) -> bytes:

@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kaynak.domain import And, Condition, Filter, JsonScalar, Not, Op, Or
-from kaynak.engines.tantivy.payload import NULL, NUMBER, PRESENT, STRING, path_key, value_key
+from kaynak.engines.payload_terms import NULL, NUMBER, PRESENT, STRING, path_key, value_key
 from kaynak.engines.tantivy.schema import ENTRY, FILTER
 
 if TYPE_CHECKING:

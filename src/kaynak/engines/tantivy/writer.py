@@ -11,8 +11,8 @@ from uuid import UUID, uuid4
 
 from kaynak.domain import Conflict, EngineUnavailable, Json
 from kaynak.engines.analysis import entry_terms
+from kaynak.engines.payload_terms import payload_terms
 from kaynak.engines.protocol import Entry, LexicalSpec
-from kaynak.engines.tantivy.payload import payload_terms
 from kaynak.engines.tantivy.schema import (
     BODY,
     DOCUMENT,

@@ -1,8 +1,9 @@
 """Payloads as terms, so that an inverted index answers every filter exactly.
 
 A term is a hash of the path, a letter for the kind, and the value in a form whose byte order is the order of
-the values. All of it is ``[0-9a-z]``: nothing in it can be syntax to tantivy's query parser, which is the only
-way to ask it for a range of text terms.
+the values. All of it is ``[0-9a-z]``: nothing in it can be syntax to a query parser, such as tantivy's, which is
+the only way to ask it for a range of text terms. Engines that know sets of words, but no ranges over them, find the
+range roughly by `order_key` and look at what they found with `kaynak.domain.matches`.
 """
 
 from __future__ import annotations
@@ -102,3 +103,43 @@ def _leaves(value: Json) -> Iterator[JsonScalar]:
                 yield item
     elif not isinstance(value, Mapping):
         yield value
+
+
+# From nothing over "-./0123456789:" and "T" to the greatest character; those in between share a rank.
+_RANKS = {character: rank for rank, character in enumerate("-./0123456789:", start=2)} | {"T": 17}
+_BELOW, _BETWEEN, _ABOVE = 1, 16, 18
+_BASE, _CHARACTERS = 19, 12
+
+
+def order_key(value: JsonScalar) -> float | None:
+    """Returns a number that never falls where values of one kind rise: the greater value has the same one or a greater.
+
+    So ``value >= bound`` implies ``order_key(value) >= order_key(bound)``, for numbers of any size and for strings.
+    Of dates and times as ISO 8601 writes them it tells apart what differs in the first twelve characters (tens of
+    hours); what begins with a letter it does not tell apart. Every one is exact as a float.
+
+    Returns:
+        None for values that have no order: null, booleans.
+    """
+    if value is None or isinstance(value, bool):
+        return None
+    if isinstance(value, str):
+        return float(_string_key(value))
+    try:
+        return min(max(float(value), -1e300), 1e300) + 0.0
+    except OverflowError:
+        return 1e300 if value > 0 else -1e300
+
+
+def _string_key(value: str) -> int:
+    key = 0
+    for at in range(_CHARACTERS):
+        rank = 0
+        if at < len(value):
+            character = value[at]
+            shared = _BELOW if character < "-" else _ABOVE if character > "T" else _BETWEEN
+            rank = _RANKS.get(character, shared)
+            if character not in _RANKS:
+                value = value[: at + 1]  # what follows says nothing where this one does not
+        key = key * _BASE + rank
+    return key
