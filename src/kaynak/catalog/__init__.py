@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from kaynak.catalog.catalog import Catalog
     from kaynak.catalog.changes import CHANNEL
     from kaynak.catalog.cited import CitedVersion
+    from kaynak.catalog.completing import Uncut, lacking, preparing_lock, uncut
     from kaynak.catalog.describing import describe, given_titles, lock_documents, unnamed
     from kaynak.catalog.drafts import DraftText
     from kaynak.catalog.embedded import EmbeddedPostgres
@@ -84,6 +85,7 @@ _HOMES = {
         "VersionRecord",
         "VersionText",
     ),
+    "completing": ("Uncut", "lacking", "preparing_lock", "uncut"),
     "retitling": ("TitledPassage", "rehash", "retitled_of_job", "retitled_passages", "titles_now"),
     "scopes": ("Resolved",),
     "secrets": ("Rotation", "Secrets"),
@@ -129,6 +131,7 @@ __all__ = [
     "SigningKeyRow",
     "Started",
     "TitledPassage",
+    "Uncut",
     "Unit",
     "Vault",
     "VersionRecord",
@@ -138,12 +141,15 @@ __all__ = [
     "first_pages",
     "given_titles",
     "head_migration",
+    "lacking",
     "lock_documents",
+    "preparing_lock",
     "rehash",
     "retitled_of_job",
     "retitled_passages",
     "titles_now",
     "translated",
+    "uncut",
     "unnamed",
     "validate_metadata",
     "words_of",

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from uuid import UUID
 
 import numpy as np
 from sqlalchemy import text
@@ -20,6 +21,19 @@ _SAVE = text(
         substring(CAST(:vectors AS bytea) FROM at * CAST(:bytes AS int) + 1 FOR CAST(:bytes AS int))
     FROM generate_series(0, CAST(:last AS int)) AS given (at)
     ON CONFLICT DO NOTHING
+    """
+)
+
+_RELEASE = text(
+    """
+    DELETE FROM kaynak.embeddings e USING (
+        SELECT DISTINCT text_hash FROM kaynak.chunks WHERE collection_id = :id
+    ) here
+    WHERE e.embedder_fingerprint = :fingerprint AND e.text_hash = here.text_hash AND NOT EXISTS (
+        SELECT 1 FROM kaynak.chunks k JOIN kaynak.generations g ON g.collection_id = k.collection_id
+            AND g.chunker_fingerprint = k.chunker_fingerprint AND g.embedder_fingerprint = :fingerprint
+        WHERE k.text_hash = e.text_hash
+    )
     """
 )
 
@@ -90,6 +104,15 @@ class Embeddings:
                 "bytes": stored.shape[1] * stored.itemsize,
             },
         )
+
+    async def release(self, fingerprint: str, collection_id: UUID) -> int:
+        """Removes the embeddings by a model of passages that no generation searches by it, and returns how many.
+
+        Call it in a transaction of its own, after the one that removed a generation of the collection.
+        """
+        await lock(self._connection, EMBEDDINGS_LOCK, shared=False)
+        gone = await self._connection.execute(_RELEASE, {"fingerprint": fingerprint, "id": collection_id})
+        return gone.rowcount
 
     async def orphans(self, limit: int = 100_000) -> list[bytes]:
         """Returns text hashes that have embeddings but no chunk, for `collect_garbage`."""

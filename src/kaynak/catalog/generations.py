@@ -9,9 +9,46 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from kaynak.domain import CollectionNotFound, Generation, GenerationSpec, Json, PartSpec
+from kaynak.catalog.index_states import IndexStates
+from kaynak.domain import (
+    CollectionNotFound,
+    Generation,
+    GenerationNotFound,
+    GenerationSpec,
+    GenerationState,
+    IndexGeneration,
+    IndexVerdict,
+    Json,
+    PartSpec,
+    verdict_json,
+    verdict_of,
+)
 
 _COLUMNS = "id, collection_id, spec, chunker_fingerprint, embedder_fingerprint, dimensions, active"
+_DESCRIBED = text(
+    f"""
+    SELECT {", ".join("g." + one for one in _COLUMNS.split(", "))}, g.state, g.error, g.verdict, g.created_at,
+        g.activated_at, g.chunks, c.revision,
+        (SELECT count(*) FROM kaynak.index_faults f WHERE f.generation_id = g.id) AS faults,
+        (SELECT count(*) FROM kaynak.documents d
+            JOIN kaynak.chunks k ON k.version_id = d.current_version_id
+                AND k.chunker_fingerprint = g.chunker_fingerprint
+            JOIN kaynak.embeddings e ON e.embedder_fingerprint = g.embedder_fingerprint AND e.text_hash = k.text_hash
+            WHERE d.collection_id = g.collection_id AND g.state = 'building') AS embedded
+    FROM kaynak.generations g JOIN kaynak.collections c ON c.id = g.collection_id
+    WHERE g.collection_id = :id ORDER BY g.id DESC
+    """
+)
+_DELETE_CHUNKS = text(
+    """
+    DELETE FROM kaynak.chunks k USING kaynak.generations g
+    WHERE g.id = :id AND NOT g.active AND k.collection_id = g.collection_id
+        AND k.chunker_fingerprint = g.chunker_fingerprint
+        AND NOT EXISTS (SELECT 1 FROM kaynak.generations o WHERE o.collection_id = g.collection_id
+            AND o.chunker_fingerprint = g.chunker_fingerprint AND o.id <> g.id)
+    RETURNING k.text_hash
+    """
+)
 _PARTS = ("chunker", "embedder", "dense", "lexical")
 
 
@@ -30,17 +67,13 @@ class Generations:
         dimensions: int,
         active: bool = True,
     ) -> Generation:
-        """Makes a generation; an active one takes the place of the one that was active."""
-        if active:
-            await self._connection.execute(
-                text("UPDATE kaynak.generations SET active = FALSE WHERE collection_id = :id AND active"),
-                {"id": collection_id},
-            )
+        """Makes a generation: the active one of a new collection, or one that is to be built beside the active one."""
         made = await self._connection.execute(
             text(
                 "INSERT INTO kaynak.generations (collection_id, spec, chunker_fingerprint, "
-                "embedder_fingerprint, dimensions, active, chunks) VALUES (:collection_id, "
+                "embedder_fingerprint, dimensions, active, state, activated_at, chunks) VALUES (:collection_id, "
                 "CAST(:spec AS jsonb), :chunker, :embedder, :dimensions, :active, "
+                "CASE WHEN :active THEN 'ready' ELSE 'building' END, CASE WHEN :active THEN now() END, "
                 # A generation with a chunker that was used before finds its chunks there.
                 "(SELECT count(*) FROM kaynak.chunks k JOIN kaynak.documents d "
                 "ON d.current_version_id = k.version_id "
@@ -79,6 +112,122 @@ class Generations:
         if row is None:
             raise CollectionNotFound("There is no such collection.")
         return _generation(row)
+
+    async def get(self, collection_id: UUID, number: int) -> Generation:
+        """Returns the generation of that number.
+
+        Raises:
+            GenerationNotFound: The collection has none of that number.
+        """
+        found = await self._connection.execute(
+            text(f"SELECT {_COLUMNS} FROM kaynak.generations WHERE collection_id = :collection AND id = :id"),
+            {"collection": collection_id, "id": number},
+        )
+        row = found.mappings().one_or_none()
+        if row is None:
+            raise GenerationNotFound(
+                f"There is no index generation {number} of this collection.", hint="List them: kaynak index list"
+            )
+        return _generation(row)
+
+    async def followed(self, collection_id: UUID | None = None) -> list[Generation]:
+        """Returns the generations that follow their collection, oldest first: all but those that were given up."""
+        found = await self._connection.execute(
+            text(
+                f"SELECT {_COLUMNS} FROM kaynak.generations WHERE state <> 'failed' "
+                "AND (CAST(:id AS uuid) IS NULL OR collection_id = :id) ORDER BY id"
+            ),
+            {"id": collection_id},
+        )
+        return [_generation(row) for row in found.mappings()]
+
+    async def described(self, collection_id: UUID) -> list[IndexGeneration]:
+        """Returns the generations of a collection with all that is known of them, newest first."""
+        found = await self._connection.execute(_DESCRIBED, {"id": collection_id})
+        rows = list(found.mappings())
+        states = await IndexStates(self._connection).of([row["id"] for row in rows])
+        return [
+            IndexGeneration(
+                generation=_generation(row),
+                state=GenerationState(row["state"]),
+                error=row["error"],
+                chunks=row["chunks"],
+                embedded=row["embedded"],
+                revision=row["revision"],
+                sides=tuple(states[row["id"]]),
+                faults=row["faults"],
+                verdict=verdict_of(row["verdict"]),
+                created_at=row["created_at"],
+                activated_at=row["activated_at"],
+            )
+            for row in rows
+        ]
+
+    async def set_state(self, number: int, state: GenerationState, error: str | None = None) -> None:
+        """Says where a generation is in its life."""
+        await self._connection.execute(
+            text("UPDATE kaynak.generations SET state = :state, error = :error WHERE id = :id"),
+            {"id": number, "state": state, "error": error},
+        )
+
+    async def built(self, number: int) -> None:
+        """Says that a generation has all that its collection had, if it was being built."""
+        await self._connection.execute(
+            text("UPDATE kaynak.generations SET state = 'ready' WHERE id = :id AND state = 'building'"), {"id": number}
+        )
+
+    async def judge(self, number: int, verdict: IndexVerdict) -> None:
+        """Keeps what verifying a generation came to."""
+        await self._connection.execute(
+            text("UPDATE kaynak.generations SET verdict = CAST(:verdict AS jsonb) WHERE id = :id"),
+            {"id": number, "verdict": json.dumps(verdict_json(verdict))},
+        )
+
+    async def activate(self, collection_id: UUID, number: int) -> int:
+        """Lets searches go through a generation, and returns the one that they went through before.
+
+        The row of the collection is locked first: of two who switch, the second sees what the first did.
+
+        Raises:
+            CollectionNotFound: There is no such collection.
+        """
+        await self._connection.execute(
+            text("SELECT 1 FROM kaynak.collections WHERE id = :id FOR NO KEY UPDATE"), {"id": collection_id}
+        )
+        before = await self.active(collection_id)
+        await self._connection.execute(
+            text("UPDATE kaynak.generations SET active = FALSE WHERE id = :id"), {"id": before.id}
+        )
+        await self._connection.execute(
+            text("UPDATE kaynak.generations SET active = TRUE, activated_at = clock_timestamp() WHERE id = :id"),
+            {"id": number},
+        )
+        return before.id
+
+    async def previous(self, collection_id: UUID) -> Generation | None:
+        """Returns the generation that searches went through before the active one; None if there is none any more."""
+        found = await self._connection.execute(
+            text(
+                f"SELECT {_COLUMNS} FROM kaynak.generations WHERE collection_id = :id AND NOT active "
+                "AND activated_at IS NOT NULL AND state = 'ready' ORDER BY activated_at DESC LIMIT 1"
+            ),
+            {"id": collection_id},
+        )
+        row = found.mappings().one_or_none()
+        return None if row is None else _generation(row)
+
+    async def delete(self, number: int) -> frozenset[bytes]:
+        """Removes a generation that is not active, and the passages that no other generation has.
+
+        Returns:
+            Their text hashes, for `Embeddings.collect_garbage`.
+        """
+        gone = await self._connection.execute(_DELETE_CHUNKS, {"id": number})
+        hashes = frozenset(gone.scalars())
+        await self._connection.execute(
+            text("DELETE FROM kaynak.generations WHERE id = :id AND NOT active"), {"id": number}
+        )
+        return hashes
 
     async def all(self) -> list[Generation]:
         """Returns every generation of every collection, oldest first: for followers and the doctor."""

@@ -67,7 +67,38 @@ generations = Table(
     Column("active", Boolean, nullable=False),
     Column("chunks", BigInteger, nullable=False, server_default="0"),  # of current versions, as `documents`
     _now(),
+    Column("state", Text, nullable=False, server_default="ready"),  # building | ready | failed
+    Column("error", Text),  # why it was given up
+    Column("verdict", JSONB(none_as_null=True)),  # of the last verification
+    Column("activated_at", DateTime(timezone=True)),  # the one before the active one is what is rolled back to
     Index("uq_generations_active", "collection_id", unique=True, postgresql_where=text("active")),
+)
+
+# How far each index is, as its follower last said; of indexes in files, for each host that has them.
+index_states = Table(
+    "index_states",
+    metadata,
+    Column("generation_id", ForeignKey("kaynak.generations.id", ondelete="CASCADE"), primary_key=True),
+    Column("side", Text, primary_key=True),  # dense | lexical
+    Column("host", Text, primary_key=True),
+    Column("revision", BigInteger, nullable=False, server_default="0"),
+    # While it is being filled: the last document that is in it, and the revision of the collection when that began.
+    Column("cursor", UUID(as_uuid=True)),
+    Column("base", BigInteger, nullable=False, server_default="0"),
+    Column("entries", BigInteger, nullable=False, server_default="0"),
+    Column("error", Text),
+    Column("updated_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+)
+
+# Documents that an index cannot take: they do not hold up the others.
+index_faults = Table(
+    "index_faults",
+    metadata,
+    Column("generation_id", ForeignKey("kaynak.generations.id", ondelete="CASCADE"), primary_key=True),
+    Column("side", Text, primary_key=True),
+    Column("document_id", UUID(as_uuid=True), primary_key=True),
+    Column("error", Text, nullable=False),
+    _now(),
 )
 
 documents = Table(

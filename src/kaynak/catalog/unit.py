@@ -13,6 +13,7 @@ from kaynak.catalog.documents import Documents
 from kaynak.catalog.embeddings import Embeddings
 from kaynak.catalog.gate import Gate
 from kaynak.catalog.generations import Generations
+from kaynak.catalog.index_states import IndexStates
 from kaynak.catalog.versions import Versions
 
 if TYPE_CHECKING:
@@ -56,6 +57,11 @@ class Unit:
     def generations(self) -> Generations:
         """Their index generations."""
         return Generations(self.connection)
+
+    @cached_property
+    def index_states(self) -> IndexStates:
+        """How far their indexes are."""
+        return IndexStates(self.connection)
 
     @cached_property
     def documents(self) -> Documents:

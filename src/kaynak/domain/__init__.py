@@ -66,6 +66,7 @@ from kaynak.domain.errors import (
     EmbedderUnavailable,
     EngineUnavailable,
     Forbidden,
+    GenerationNotFound,
     InvalidFilter,
     InvalidQuery,
     InvalidRequest,
@@ -93,6 +94,17 @@ from kaynak.domain.errors import (
 )
 from kaynak.domain.filters import And, Condition, Filter, Not, Op, Or, matches, may_read, parse_filter
 from kaynak.domain.ids import new_id
+from kaynak.domain.indexes import (
+    GenerationState,
+    IndexCheck,
+    IndexFault,
+    IndexGeneration,
+    IndexSide,
+    IndexVerdict,
+    SideState,
+    verdict_json,
+    verdict_of,
+)
 from kaynak.domain.jobs import STAGES, Job, JobItem, JobState, Outcome, StageProgress
 from kaynak.domain.models import (
     FinishReason,
@@ -210,13 +222,20 @@ __all__ = [
     "FinishReason",
     "Forbidden",
     "Generation",
+    "GenerationNotFound",
     "GenerationSpec",
+    "GenerationState",
     "GlobalRole",
     "Grant",
     "Group",
     "GroupBy",
     "Hit",
     "HitExplanation",
+    "IndexCheck",
+    "IndexFault",
+    "IndexGeneration",
+    "IndexSide",
+    "IndexVerdict",
     "InvalidFilter",
     "InvalidQuery",
     "InvalidRequest",
@@ -267,6 +286,7 @@ __all__ = [
     "SentenceWritten",
     "Session",
     "SideScore",
+    "SideState",
     "SignInFailed",
     "Span",
     "StageProgress",
@@ -314,4 +334,6 @@ __all__ = [
     "validate_external_id",
     "validate_person_name",
     "validate_title",
+    "verdict_json",
+    "verdict_of",
 ]

@@ -60,6 +60,11 @@ class Action(StrEnum):
     COLLECTION_CREATED = "collection.created"
     COLLECTION_CHANGED = "collection.changed"
     COLLECTION_DELETED = "collection.deleted"
+    INDEX_BEGUN = "index.begun"
+    INDEX_VERIFIED = "index.verified"
+    INDEX_SWITCHED = "index.switched"
+    INDEX_REMOVED = "index.removed"
+    INDEX_REPAIRED = "index.repaired"
 
     PROVIDER_KEY_STORED = "provider-key.stored"
     PROVIDER_KEY_REMOVED = "provider-key.removed"

@@ -13,6 +13,7 @@ KaynakError
 ├── NotFound                 404  does not exist, or not for this caller
 │   ├── CollectionNotFound
 │   ├── DocumentNotFound
+│   ├── GenerationNotFound
 │   ├── JobNotFound
 │   ├── ConversationNotFound
 │   └── MessageNotFound
@@ -146,6 +147,12 @@ class CollectionNotFound(NotFound):
     """No such collection."""
 
     type, title = "collection-not-found", "No such collection"
+
+
+class GenerationNotFound(NotFound):
+    """There is no such index generation."""
+
+    type, title = "generation-not-found", "No such index generation"
 
 
 class DocumentNotFound(NotFound):

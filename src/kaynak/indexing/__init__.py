@@ -2,8 +2,19 @@
 
 from kaynak.indexing.cleanup import collect_orphans, drop_strangers, release
 from kaynak.indexing.collections import Collections
+from kaynak.indexing.cutting import cut
 from kaynak.indexing.followers import Followers
 from kaynak.indexing.listening import listen
 from kaynak.indexing.parts import Embedders, Parts
 
-__all__ = ["Collections", "Embedders", "Followers", "Parts", "collect_orphans", "drop_strangers", "listen", "release"]
+__all__ = [
+    "Collections",
+    "Embedders",
+    "Followers",
+    "Parts",
+    "collect_orphans",
+    "cut",
+    "drop_strangers",
+    "listen",
+    "release",
+]

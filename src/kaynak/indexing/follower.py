@@ -9,15 +9,19 @@ from uuid import UUID
 
 import structlog
 
-from kaynak.catalog import Catalog, IndexedChunk, Unit
+from kaynak.catalog import Catalog, Unit
 from kaynak.domain import CorruptIndex
-from kaynak.indexing.locks import local_lock, try_shared_lock
+from kaynak.indexing.locks import local_lock, shared_lock, try_shared_lock
+from kaynak.indexing.preparing import Preparing
+from kaynak.indexing.taking import Taking
 from kaynak.indexing.target import Target
 
 CHANGES = 1000
 """Changes that are carried over in one write, at most."""
 CHUNKS = 5000
 """Chunks in one write, at most, unless a single document has more."""
+PREPARED = 100
+"""Documents that are made ready together, where they are not."""
 
 _log = structlog.get_logger(__name__)
 
@@ -38,23 +42,26 @@ class Follower:
 
     What the index reflects is stored in the index itself, atomically with each write. So after any crash the
     follower goes on where the index really is, and replaying a change does no harm: documents are always written
-    as they are now.
+    as they are now. While an index is being filled it claims nothing; how far that is stands in the catalog.
 
     Args:
         catalog: The truth.
         target: The index.
+        preparing: Gives documents what the generation needs of them.
         locks: Folder for the locks of indexes that are files of this host.
+        host: Names this host, for indexes that are files of it.
 
     Attributes:
         known: The highest revision that the index was seen to reflect.
         working: Steps that are being taken.
     """
 
-    def __init__(self, catalog: Catalog, target: Target, locks: Path) -> None:
+    def __init__(self, catalog: Catalog, target: Target, preparing: Preparing, locks: Path, host: str) -> None:
         self._catalog = catalog
         self.target = target
         self._locks = locks
         self._turn = asyncio.Lock()
+        self._taking = Taking(catalog, target, preparing, "" if target.engine.capabilities.shared else host)
         self.known = 0
         self.working: set[asyncio.Task[Step]] = set()
 
@@ -66,11 +73,16 @@ class Follower:
             self.known = 0
         return self.known
 
+    async def waits(self, error: str | None) -> None:
+        """Notes in the catalog what keeps the index from being up to date, or that nothing does."""
+        await self._taking.waits(error)
+
     async def step(self) -> Step:
         """Carries over one portion of what is new. A damaged or missing index is begun anew.
 
         Raises:
             EngineUnavailable: The engine does not answer; the next call goes on.
+            EmbedderUnavailable: The model does not, or is not the one of the generation.
             CatalogUnavailable: The database does not answer.
             CollectionNotFound: The collection is gone.
         """
@@ -80,6 +92,21 @@ class Follower:
         working.add_done_callback(self._worked)
         return await asyncio.shield(working)
 
+    async def renew(self, documents: Sequence[UUID]) -> bool:
+        """Writes documents as they are now, whatever the index has of them; returns False if another one writes it.
+
+        Raises:
+            EngineUnavailable: The engine does not answer.
+            CorruptIndex: The index is missing or damaged.
+        """
+        async with self._turn, self._held() as held:
+            if not held:
+                return False
+            self.known = await self.target.engine.revision(self.target.key)
+            for start in range(0, len(documents), PREPARED):
+                await self._taking.take(None, documents[start : start + PREPARED], self.known, self.known)
+            return True
+
     def _worked(self, task: asyncio.Task[Step]) -> None:
         self.working.discard(task)
         if not task.cancelled():
@@ -88,22 +115,27 @@ class Follower:
     async def _step_in_turn(self) -> Step:
         target = self.target
         async with self._turn:
-            if target.private:
-                return await self._step(None)
-            if target.engine.capabilities.shared:
+            if target.engine.capabilities.shared and not target.private:
                 # The transaction that reads is the one that holds the lock: a step needs one connection, not two.
                 async with self._catalog.begin() as unit:
-                    held = await try_shared_lock(unit, target.generation.id)
+                    held = await try_shared_lock(unit, target.generation.id, target.side)
                     return await self._step(unit) if held else Step.BUSY
-            async with local_lock(self._locks, f"{target.key}-{target.side}") as held:
+            async with self._held() as held:
                 return await self._step(None) if held else Step.BUSY
+
+    def _held(self) -> AbstractAsyncContextManager[bool]:
+        if self.target.private:
+            return nullcontext(enter_result=True)
+        if self.target.engine.capabilities.shared:
+            return shared_lock(self._catalog, self.target.generation.id, self.target.side)
+        return local_lock(self._locks, f"{self.target.key}-{self.target.side}")
 
     async def _step(self, unit: Unit | None) -> Step:
         try:
             self.known = await self.target.engine.revision(self.target.key)
             if self.known:
                 return await self._follow(unit)
-            return await self._build(unit)
+            return await self._fill(unit)
         except CorruptIndex as exc:
             self.known = 0
             await self._begin_anew(unit, exc)
@@ -115,6 +147,7 @@ class Follower:
             # A collection that is gone needs no index; this says so before one is made.
             await reader.changes.revision(target.generation.collection_id)
         _log.warning("index_begun_anew", generation=target.key, side=target.side, cause=cause.message)
+        await self._taking.begins(unit, 0)
         await target.engine.drop(target.key)
         await target.create()
 
@@ -127,49 +160,56 @@ class Follower:
                 if self.known > latest:
                     # It belongs to another past, such as before a restored backup.
                     raise CorruptIndex(f"Index “{generation.key}” is ahead of its collection.")
+                await self._taking.reached(unit, self.known)
                 return Step.DONE
             documents = list(dict.fromkeys(change.document_id for change in changes))
             fitting = await self._fitting(reader, documents)
-            chunks = await reader.chunks.of_documents(generation, fitting, self.target.side)
         if len(fitting) < len(documents):
             there = set(fitting)
             first_left = next(at for at, change in enumerate(changes) if change.document_id not in there)
             changes = changes[:first_left]
         whole = len(changes) < CHANGES and len(fitting) == len(documents)
-        await self._write(chunks, fitting, changes[-1].revision)
+        await self._taking.take(unit, fitting, self.known, changes[-1].revision)
+        self.known = changes[-1].revision
+        if whole:
+            await self._taking.reached(unit, self.known)
         return Step.DONE if whole else Step.MORE
 
-    async def _build(self, unit: Unit | None) -> Step:
-        """Fills an empty index by the documents there are: a long history is not lived through again.
+    async def _fill(self, unit: Unit | None) -> Step:
+        """Fills an empty index by the documents there are, a portion at a time.
 
-        Until all are there the index claims nothing, and the lock is kept: whoever comes after a crash begins
-        again, and nobody else goes on in the middle.
+        A long history is not lived through again: the index claims nothing until all are there, and then what the
+        collection was when this began. Whoever comes after a crash goes on behind the last portion.
         """
-        generation = self.target.generation
+        target = self.target
+        generation = target.generation
+        base, after, entries = await self._taking.filled(unit)
+        if after is not None and await target.engine.count(target.key) < entries:
+            raise CorruptIndex(f"Index “{generation.key}” has lost what was written into it.")
         async with self._reading(unit) as reader:
-            latest = await reader.changes.revision(generation.collection_id)
-        if not latest:
-            return Step.DONE
-        after: UUID | None = None
-        while True:
-            async with self._reading(unit) as reader:
-                documents = await reader.documents.ids(generation.collection_id, after=after, limit=CHANGES)
-                fitting = await self._fitting(reader, documents)
-                side = self.target.side
-                chunks = await reader.chunks.of_documents(generation, fitting, side) if fitting else []
-            last = len(fitting) == len(documents) < CHANGES
-            await self._write(chunks, fitting, latest if last else 0)
-            if last:
-                return Step.MORE
-            after = fitting[-1]
-
-    async def _write(self, chunks: Sequence[IndexedChunk], documents: Sequence[UUID], revision: int) -> None:
-        await self.target.apply(chunks, documents, revision)
-        self.known = revision
+            if after is None:
+                base = await reader.changes.revision(generation.collection_id)
+                if not base:
+                    return Step.DONE
+                await self._taking.begins(unit, base)
+            documents = await reader.documents.ids(generation.collection_id, after=after, limit=CHANGES)
+            fitting = await self._fitting(reader, documents)
+        last = len(fitting) == len(documents) < CHANGES
+        written = await self._taking.take(unit, fitting, 0, base if last else 0)
+        if last:
+            self.known = base
+            await self._taking.reached(unit, base)
+        else:
+            await self._taking.fills(unit, base, fitting[-1], entries + written)
+        return Step.MORE
 
     async def _fitting(self, reader: Unit, documents: Sequence[UUID]) -> Sequence[UUID]:
-        """Returns as many of the first documents as have few enough chunks for one write, but at least one."""
-        counts = await reader.chunks.count_of_documents(self.target.generation, documents)
+        """Returns as many of the first documents as go into one write, but at least one."""
+        generation = self.target.generation
+        counts = await reader.chunks.count_of_documents(generation, documents)
+        if not generation.active and len(counts) < len(documents):
+            # Some have still to be cut, and nobody knows into how many pieces.
+            documents = documents[:PREPARED]
         total = 0
         for at, document in enumerate(documents):
             total += counts.get(document, 0)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import suppress
 from uuid import UUID
 
 import structlog
@@ -10,7 +11,9 @@ from kaynak.catalog import CHANNEL, Catalog
 from kaynak.domain import CollectionNotFound, EngineUnavailable, Generation, KaynakError, RevisionTimeout
 from kaynak.indexing.follower import Follower, Step
 from kaynak.indexing.listening import listen
+from kaynak.indexing.locks import host_of
 from kaynak.indexing.parts import Parts
+from kaynak.indexing.preparing import Preparing
 from kaynak.indexing.target import DenseTarget, LexicalTarget
 
 POLL_SECONDS = 3.0
@@ -37,11 +40,13 @@ class Followers:
         self._parts = parts
         self._poll = poll
         self._followers: dict[int, tuple[Follower, ...]] = {}
-        self._active: dict[UUID, Generation] = {}
+        self._preparing = Preparing(catalog, parts.embedders)
+        self._host = host_of(parts.locks)
         self._turns = asyncio.Semaphore(AT_A_TIME)
         self._dirty: set[UUID] = set()
         self._wake = asyncio.Event()
         self._look_everywhere = True
+        self._finished: set[int] = set()
         # Those that were told of something new while they were at work.
         self._again: set[Follower] = set()
 
@@ -53,14 +58,15 @@ class Followers:
                 LexicalTarget(generation, self._parts.lexical_of(generation)),
             )
             self._followers[generation.id] = tuple(
-                Follower(self._catalog, target, self._parts.locks) for target in targets
+                Follower(self._catalog, target, self._preparing, self._parts.locks, self._host) for target in targets
             )
+        for follower in self._followers[generation.id]:
+            follower.target.generation = generation  # another one may be searched by now
         return self._followers[generation.id]
 
     def forget(self, generation: Generation) -> None:
         """Stops following a generation that is gone."""
         self._followers.pop(generation.id, None)
-        self._active.pop(generation.collection_id, None)
 
     def wake(self, collection_id: UUID) -> None:
         """Makes `run` look at a collection at once: something is new, or an index was found damaged."""
@@ -77,8 +83,12 @@ class Followers:
         followers = self.of(await self._generation(collection_id))
         return min(await asyncio.gather(*(follower.revision() for follower in followers)))
 
-    async def catch_up(self, collection_id: UUID, revision: int, timeout: float = 10.0) -> None:
+    async def catch_up(
+        self, collection_id: UUID, revision: int, timeout: float = 10.0, *, generation: Generation | None = None
+    ) -> None:
         """Returns when the indexes reflect ``revision``; carries changes over itself if nobody else does.
+
+        Those of ``generation``, or of the active one.
 
         Raises:
             CollectionNotFound: There is no such collection.
@@ -86,7 +96,7 @@ class Followers:
             EngineUnavailable: An engine did not answer in that time.
         """
         until = time.monotonic() + timeout
-        followers = self.of(await self._generation(collection_id))
+        followers = self.of(generation or await self._generation(collection_id))
         await asyncio.gather(*(self._reach(follower, revision, until) for follower in followers))
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -141,15 +151,10 @@ class Followers:
         try:
             if everywhere:
                 async with self._catalog.read() as unit:
-                    generations = [one for one in await unit.generations.all() if one.active]
-                self._active = {one.collection_id: one for one in generations}
+                    generations = await unit.generations.followed()
             else:
-                generations = []
-                for collection_id in dirty:
-                    try:
-                        generations.append(await self._generation(collection_id))
-                    except CollectionNotFound:
-                        continue
+                async with self._catalog.read() as unit:
+                    generations = [one for key in dirty for one in await unit.generations.followed(key)]
         except KaynakError as error:
             _log.warning("followers_waiting", error=error.type)
             self._look_everywhere = True
@@ -172,19 +177,36 @@ class Followers:
                 async with self._turns:
                     step = await follower.step()
                 pause = _BACKOFF_LEAST
+                if step is not Step.BUSY:
+                    await follower.waits(None)
                 if step is Step.BUSY:
                     await asyncio.sleep(_BUSY_SECONDS * 4)
                     if await follower.revision() >= await self._revision(target.generation.collection_id):
                         step = Step.DONE
                 if step is Step.DONE and follower not in self._again:
+                    await self._finish(target.generation)
                     return
             except CollectionNotFound:
                 self.forget(target.generation)
                 return
             except KaynakError as error:
                 _log.warning("follower_waiting", generation=target.key, side=target.side, error=error.type)
+                with suppress(KaynakError):
+                    await follower.waits(f"{error.message} {error.hint or ''}".strip())
                 await asyncio.sleep(pause)
                 pause = min(_BACKOFF_MOST, pause * 2)
+
+    async def _finish(self, generation: Generation) -> None:
+        """Says that a generation is built, once all its indexes are filled."""
+        if generation.active or generation.id in self._finished:
+            return
+        latest = await self._revision(generation.collection_id)
+        reached = [await follower.revision() for follower in self.of(generation)]
+        if latest and not all(reached):
+            return
+        async with self._catalog.begin() as unit:
+            await unit.generations.built(generation.id)
+        self._finished.add(generation.id)
 
     async def _reach(self, follower: Follower, revision: int, until: float) -> None:
         """Steps, or waits for another process that does, until the index reflects ``revision``."""

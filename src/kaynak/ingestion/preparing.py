@@ -5,7 +5,8 @@ from dataclasses import dataclass, field, replace
 
 from kaynak.catalog import ChunkRow, PendingVersion
 from kaynak.chunking import Chunker, embedding_text
-from kaynak.domain import Outline, ParsedDocument, text_hash
+from kaynak.domain import ParsedDocument, text_hash
+from kaynak.indexing import cut
 from kaynak.ingestion.language import detect_language
 
 
@@ -100,30 +101,10 @@ def prepare(
         title: The caller's title; None for the document's own.
         language: Of the collection; None for detection, or what the document declares.
     """
-    outline = Outline(parsed.text, parsed.blocks)
-    rows, texts = [], {}
-    for ordinal, span in enumerate(chunker.split(parsed)):
-        text = span.of(parsed.text)
-        headings = outline.path(span.start)
-        embedded = embedding_text(title or parsed.title, headings, text)
-        key = text_hash(embedded)
-        texts[key] = embedded
-        rows.append(
-            ChunkRow(
-                collection_id=version.collection_id,
-                document_id=version.document_id,
-                version_id=version.id,
-                chunker_fingerprint=chunker.fingerprint,
-                ordinal=ordinal,
-                span=span,
-                text=text,
-                headings=headings,
-                text_hash=key,
-            )
-        )
+    rows, texts = cut(parsed, chunker, version.collection_id, version.document_id, version.id, title)
     # What files declare of themselves is often a template's default, so it only counts where nothing stands out.
     spoken = language or detect_language(parsed.text) or _declared(parsed)
-    return Prepared(version, parsed, spoken, tuple(rows), texts, title)
+    return Prepared(version, parsed, spoken, rows, texts, title)
 
 
 def _declared(parsed: ParsedDocument) -> str | None:

@@ -98,7 +98,7 @@ async def test_chunks_of_another_generation_are_not_admitted(library) -> None:
     _, version = await library.document(collection, "a")
     ids = await library.chunk_ids(version)
     async with library.catalog.begin() as unit:
-        newer = await unit.generations.create(collection.id, GenerationSpec(), "chunker-2", "e", 4, True)
+        newer = await unit.generations.create(collection.id, GenerationSpec(), "chunker-2", "e", 4, active=False)
         assert await unit.gate.admit(OWNER, newer, ids) == []
         assert len(await unit.gate.admit(OWNER, collection.generation, ids)) == 2
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from uuid import uuid4
 
 import numpy as np
@@ -71,9 +72,13 @@ async def test_generations_are_switched(library) -> None:
     made = await library.collection()
     spec = GenerationSpec(chunker=PartSpec("fixed", {"chars": 1200}))
     async with library.catalog.begin() as unit:
-        new = await unit.generations.create(made.id, spec, "c2", "e2", 8, True)
-        assert await unit.generations.active(made.id) == new
+        new = await unit.generations.create(made.id, spec, "c2", "e2", 8, active=False)
         assert new.spec == spec
+        assert await unit.generations.active(made.id) == made.generation
+        assert await unit.generations.previous(made.id) is None
+        assert await unit.generations.activate(made.id, new.id) == made.generation.id
+        assert await unit.generations.active(made.id) == replace(new, active=True)
+        assert await unit.generations.previous(made.id) == replace(made.generation, active=False)
         assert [g.active for g in await unit.generations.all()] == [False, True]
         with pytest.raises(CollectionNotFound):
             await unit.generations.active(uuid4())

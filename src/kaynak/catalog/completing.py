@@ -1,0 +1,79 @@
+"""What a generation still lacks of documents: passages by its chunker, embeddings by its model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from kaynak.domain import Generation
+
+PREPARING_LOCK = 0x6B7A
+"""First half of the key of an advisory lock: one at a time stores passages for a generation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Uncut:
+    """A readable version without passages by some chunker.
+
+    Attributes:
+        document_id: Its document.
+        version_id: The version.
+        title: The caller's title; None for the document's own.
+    """
+
+    document_id: UUID
+    version_id: UUID
+    title: str | None
+
+
+_UNCUT = text(
+    """
+    SELECT d.id, v.id AS version_id, d.title
+    FROM kaynak.documents d JOIN kaynak.document_versions v ON v.id = d.current_version_id
+    WHERE d.id = ANY(CAST(:documents AS uuid[])) AND d.collection_id = :collection AND v.state = 'ready'
+        AND NOT EXISTS (
+            SELECT 1 FROM kaynak.chunks k WHERE k.version_id = v.id AND k.chunker_fingerprint = :chunker
+        )
+    ORDER BY d.id
+    """
+)
+_LACKING = text(
+    """
+    SELECT k.id FROM kaynak.documents d
+    JOIN kaynak.chunks k ON k.version_id = d.current_version_id AND k.chunker_fingerprint = :chunker
+    WHERE d.id = ANY(CAST(:documents AS uuid[])) AND NOT EXISTS (
+        SELECT 1 FROM kaynak.embeddings e WHERE e.embedder_fingerprint = :embedder AND e.text_hash = k.text_hash
+    )
+    """
+)
+
+
+async def uncut(connection: AsyncConnection, generation: Generation, documents: Sequence[UUID]) -> list[Uncut]:
+    """Returns which documents have no passages by the generation's chunker, although they can be read."""
+    values = {
+        "documents": list(documents),
+        "collection": generation.collection_id,
+        "chunker": generation.chunker_fingerprint,
+    }
+    return [Uncut(*row) for row in await connection.execute(_UNCUT, values)]
+
+
+async def lacking(connection: AsyncConnection, generation: Generation, documents: Sequence[UUID]) -> set[int]:
+    """Returns the passages of documents that have no embedding by the generation's model."""
+    values = {
+        "documents": list(documents),
+        "chunker": generation.chunker_fingerprint,
+        "embedder": generation.embedder_fingerprint,
+    }
+    return set((await connection.execute(_LACKING, values)).scalars())
+
+
+async def preparing_lock(connection: AsyncConnection, generation: Generation) -> None:
+    """Waits until nobody else stores passages for the generation; holds until the transaction ends."""
+    await connection.execute(
+        text("SELECT pg_advisory_xact_lock(:one, :two)"), {"one": PREPARING_LOCK, "two": generation.id % 2**31}
+    )
