@@ -171,6 +171,18 @@ class Collections:
         if changed.rowcount == 0:
             raise CollectionNotFound("There is no such collection.")
 
+    async def lock(self, collection_id: UUID) -> None:
+        """Lets others who want to change the generations of the collection wait until the transaction ends.
+
+        Raises:
+            CollectionNotFound: There is no such collection.
+        """
+        locked = await self._connection.execute(
+            text("SELECT 1 FROM kaynak.collections WHERE id = :id FOR NO KEY UPDATE"), {"id": collection_id}
+        )
+        if locked.one_or_none() is None:
+            raise CollectionNotFound("There is no such collection.")
+
     async def delete(self, collection_id: UUID) -> Removed:
         """Removes the collection with all its documents, generations, jobs and changes.
 

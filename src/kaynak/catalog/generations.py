@@ -130,6 +130,14 @@ class Generations:
             )
         return _generation(row)
 
+    async def of(self, collection_id: UUID) -> list[Generation]:
+        """Returns the generations of a collection, oldest first."""
+        found = await self._connection.execute(
+            text(f"SELECT {_COLUMNS} FROM kaynak.generations WHERE collection_id = :id ORDER BY id"),
+            {"id": collection_id},
+        )
+        return [_generation(row) for row in found.mappings()]
+
     async def followed(self, collection_id: UUID | None = None) -> list[Generation]:
         """Returns the generations that follow their collection, oldest first: all but those that were given up."""
         found = await self._connection.execute(
@@ -186,14 +194,11 @@ class Generations:
     async def activate(self, collection_id: UUID, number: int) -> int:
         """Lets searches go through a generation, and returns the one that they went through before.
 
-        The row of the collection is locked first: of two who switch, the second sees what the first did.
+        Lock the collection first: of two who switch, the second then sees what the first did.
 
         Raises:
             CollectionNotFound: There is no such collection.
         """
-        await self._connection.execute(
-            text("SELECT 1 FROM kaynak.collections WHERE id = :id FOR NO KEY UPDATE"), {"id": collection_id}
-        )
         before = await self.active(collection_id)
         await self._connection.execute(
             text("UPDATE kaynak.generations SET active = FALSE WHERE id = :id"), {"id": before.id}

@@ -4,6 +4,7 @@ from kaynak.indexing.cleanup import collect_orphans, drop_strangers, release
 from kaynak.indexing.collections import Collections
 from kaynak.indexing.cutting import cut
 from kaynak.indexing.followers import Followers
+from kaynak.indexing.indexes import Indexes, Wanted
 from kaynak.indexing.listening import listen
 from kaynak.indexing.parts import Embedders, Parts
 
@@ -11,7 +12,9 @@ __all__ = [
     "Collections",
     "Embedders",
     "Followers",
+    "Indexes",
     "Parts",
+    "Wanted",
     "collect_orphans",
     "cut",
     "drop_strangers",

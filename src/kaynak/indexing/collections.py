@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 
 import structlog
@@ -14,13 +15,13 @@ from kaynak.domain import (
     CollectionRole,
     Generation,
     GenerationSpec,
-    KaynakError,
     Permission,
     Scope,
     validate_collection_name,
 )
 from kaynak.indexing.cleanup import collect_orphans, drop_strangers, release
 from kaynak.indexing.followers import Followers
+from kaynak.indexing.indexes import Indexes
 from kaynak.indexing.parts import Parts
 
 _DELETE_TRIES = 3
@@ -51,6 +52,7 @@ class Collections:
         self._blobs = blobs
         self._parts = parts
         self._followers = followers
+        self._indexes = Indexes(catalog, parts, followers)
 
     async def create(
         self,
@@ -157,9 +159,10 @@ class Collections:
             CollectionNotFound: There is none of that name, or not for this caller.
             Forbidden: The caller may not manage it.
         """
-        generation, removed = await self._delete(scope, name)
-        self._followers.forget(generation)
-        await self._drop_indexes(generation)
+        generations, removed = await self._delete(scope, name)
+        for generation in generations:
+            self._followers.forget(generation)
+            await self._indexes.drop(generation)
         await release(self._catalog, self._blobs, removed)
 
     async def tidy(self) -> None:
@@ -174,7 +177,7 @@ class Collections:
         await collect_orphans(self._catalog, self._blobs)
         await self._blobs.clean()
 
-    async def _delete(self, scope: Scope, name: str) -> tuple[Generation, Removed]:
+    async def _delete(self, scope: Scope, name: str) -> tuple[Sequence[Generation], Removed]:
         """A job that is writing into the collection can get in the way; it stops when the collection is gone."""
         for left in reversed(range(_DELETE_TRIES)):
             try:
@@ -182,7 +185,8 @@ class Collections:
                     found = await unit.collections.get(scope, name)
                     scope.require(Permission.MANAGE, found.id)
                     unit.audit.record(scope, Action.COLLECTION_DELETED, f"collection:{found.id}", name=name)
-                    return found.generation, await unit.collections.delete(found.id)
+                    generations = await unit.generations.of(found.id)
+                    return generations, await unit.collections.delete(found.id)
             except CatalogUnavailable:
                 if not left:
                     raise
@@ -191,10 +195,3 @@ class Collections:
     async def _create_indexes(self, generation: Generation) -> None:
         for follower in self._followers.of(generation):
             await follower.target.create()
-
-    async def _drop_indexes(self, generation: Generation) -> None:
-        for engine in (self._parts.dense_of(generation), self._parts.lexical_of(generation)):
-            try:
-                await engine.drop(generation.key)
-            except KaynakError as error:  # `tidy` drops it later
-                _log.warning("index_left", generation=generation.key, error=error.type)

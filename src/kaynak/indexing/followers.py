@@ -99,6 +99,26 @@ class Followers:
         followers = self.of(generation or await self._generation(collection_id))
         await asyncio.gather(*(self._reach(follower, revision, until) for follower in followers))
 
+    async def fill(self, generation: Generation, seconds: float) -> None:
+        """Helps for about ``seconds`` to fill the indexes of a generation that is being built.
+
+        What keeps it from being filled is noted in the catalog, unless another process is at it.
+        """
+        until = time.monotonic() + seconds
+
+        async def help_one(follower: Follower) -> None:
+            try:
+                while time.monotonic() < until and await follower.step() is Step.MORE:
+                    await follower.waits(None)
+            except EngineUnavailable as error:
+                _log.info("follower_waiting", generation=generation.key, error=error.message)
+            except KaynakError as error:
+                await follower.waits(f"{error.message} {error.hint or ''}".strip())
+
+        await asyncio.gather(*(help_one(follower) for follower in self.of(generation)))
+        with suppress(KaynakError):
+            await self._finish(generation)
+
     async def run(self, stop: asyncio.Event) -> None:
         """Follows until stopped; outlives a database or an engine that is away."""
         carrying: dict[Follower, asyncio.Task[None]] = {}

@@ -141,7 +141,7 @@ class Taking:
 
     async def waits(self, error: str | None) -> None:
         """Notes what is waited for, if that is news."""
-        if self._target.private or self._said[1] == error:
+        if self._said[1] == error:
             return
         async with self._catalog.begin() as unit:
             await unit.index_states.waits(*self._key, error)
@@ -152,7 +152,6 @@ class Taking:
     ) -> None:
         if self._target.private:
             self._private = (base, cursor, entries)
-            return
         async with self._writing(unit) as writer:
             await writer.index_states.say(*self._key, revision=revision, base=base, cursor=cursor, entries=entries)
         self._said = (revision, None)

@@ -32,7 +32,7 @@ class Target(ABC):
     def __init__(self, generation: Generation, engine: Engine, name: str) -> None:
         self.generation = generation
         self.engine = engine
-        self.private = name == "memory"
+        self.private = name.startswith("memory")
 
     @property
     def key(self) -> str:

@@ -83,14 +83,19 @@ class PlainParsers:
 
 
 class OneEmbedder:
-    """The same model under every name."""
+    """The same model under every name, but for those that have one of their own.
+
+    Attributes:
+        others: Models by name.
+    """
 
     def __init__(self, embedder: FakeEmbedder) -> None:
         self.embedder = embedder
+        self.others: dict[str, FakeEmbedder] = {}
 
     async def get(self, name: str, /) -> FakeEmbedder:
         """See `kaynak.embedding.EmbedderPool.get`."""
-        return self.embedder
+        return self.others.get(name, self.embedder)
 
 
 @dataclass
@@ -120,7 +125,8 @@ class Workshop:
     def __post_init__(self) -> None:
         catalog = self.catalog
         self.blobs = LocalBlobStore(self.folder / "blobs")
-        self.parts = Parts(OneEmbedder(self.embedder), self.dense, self.lexical, self.folder / "locks")
+        self.models = OneEmbedder(self.embedder)
+        self.parts = Parts(self.models, self.dense, self.lexical, self.folder / "locks")
         self.followers = Followers(catalog, self.parts, poll=0.5)
         self.collections = Collections(catalog, self.blobs, self.parts, self.followers)
         self.storing = Storing(catalog, self.blobs, self.limits, self.upload_bytes)
