@@ -19,6 +19,15 @@ if TYPE_CHECKING:
     from kaynak.catalog.describing import describe, given_titles, lock_documents, unnamed
     from kaynak.catalog.drafts import DraftText
     from kaynak.catalog.embedded import EmbeddedPostgres
+    from kaynak.catalog.examining import (
+        contents,
+        generations_ever,
+        holdings,
+        incomplete,
+        miscounted,
+        recount,
+        remains,
+    )
     from kaynak.catalog.failures import translated
     from kaynak.catalog.jobs import JOBS_CHANNEL, NewItem, Started
     from kaynak.catalog.looking import Look
@@ -85,6 +94,7 @@ _HOMES = {
         "VersionRecord",
         "VersionText",
     ),
+    "examining": ("contents", "generations_ever", "holdings", "incomplete", "miscounted", "recount", "remains"),
     "completing": ("Uncut", "lacking", "preparing_lock", "uncut"),
     "retitling": ("TitledPassage", "rehash", "retitled_of_job", "retitled_passages", "titles_now"),
     "scopes": ("Resolved",),
@@ -136,15 +146,22 @@ __all__ = [
     "Vault",
     "VersionRecord",
     "VersionText",
+    "contents",
     "describe",
     "excerpts",
     "first_pages",
+    "generations_ever",
     "given_titles",
     "head_migration",
+    "holdings",
+    "incomplete",
     "lacking",
     "lock_documents",
+    "miscounted",
     "preparing_lock",
+    "recount",
     "rehash",
+    "remains",
     "retitled_of_job",
     "retitled_passages",
     "titles_now",

@@ -27,6 +27,30 @@ _OF_VERSION = f"""
     )) AND k.ordinal > :after AND {MAY_READ}
     ORDER BY k.ordinal LIMIT :limit
 """
+_COUNT_INDEXED = text(
+    """
+    SELECT count(*) FILTER (WHERE e.text_hash IS NOT NULL AND NOT coalesce(f.dense, FALSE)) AS dense,
+        count(*) FILTER (WHERE NOT coalesce(f.lexical, FALSE)) AS lexical
+    FROM kaynak.documents d
+    JOIN kaynak.chunks k ON k.version_id = d.current_version_id AND k.chunker_fingerprint = :chunker
+    LEFT JOIN kaynak.embeddings e ON e.embedder_fingerprint = :embedder AND e.text_hash = k.text_hash
+    LEFT JOIN (
+        SELECT document_id, bool_or(side = 'dense') AS dense, bool_or(side = 'lexical') AS lexical
+        FROM kaynak.index_faults WHERE generation_id = :generation GROUP BY document_id
+    ) f ON f.document_id = d.id
+    WHERE d.collection_id = :collection
+    """
+)
+_SAMPLE = text(
+    """
+    SELECT DISTINCT ON (drawn.external_id) drawn.external_id, drawn.text FROM (
+        SELECT d.external_id, k.text, k.text_hash FROM kaynak.chunks k
+        JOIN kaynak.documents d ON d.current_version_id = k.version_id
+        WHERE k.collection_id = :collection AND k.chunker_fingerprint = :chunker
+        ORDER BY k.text_hash LIMIT :most
+    ) drawn ORDER BY drawn.external_id, drawn.text_hash LIMIT :limit
+    """
+)
 _COUNT = text(
     """
     UPDATE kaynak.generations g SET chunks = g.chunks + :sign * more.count
@@ -180,6 +204,36 @@ class Chunks:
             {"ids": list(document_ids), "chunker": generation.chunker_fingerprint},
         )
         return {row[0]: row[1] for row in found}
+
+    async def count_indexed(self, generation: Generation) -> dict[Side, int]:
+        """Returns how many passages each index of the generation should have, but for those it cannot take."""
+        counted = await self._connection.execute(
+            _COUNT_INDEXED,
+            {
+                "collection": generation.collection_id,
+                "chunker": generation.chunker_fingerprint,
+                "embedder": generation.embedder_fingerprint,
+                "generation": generation.id,
+            },
+        )
+        row = counted.one()
+        return {"dense": row.dense, "lexical": row.lexical}
+
+    async def sample(self, generation: Generation, limit: int) -> list[tuple[str, str]]:
+        """Returns external id of the document and text of random passages of the generation, always the same.
+
+        Each of another document. The hash of what was embedded is as good as a random number.
+        """
+        found = await self._connection.execute(
+            _SAMPLE,
+            {
+                "collection": generation.collection_id,
+                "chunker": generation.chunker_fingerprint,
+                "limit": limit,
+                "most": 4 * limit,
+            },
+        )
+        return [(row.external_id, row.text) for row in found]
 
     async def delete_of_version(self, version_id: UUID) -> frozenset[bytes]:
         """As `delete_of_versions`, for one."""

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from uuid import UUID
 
 import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -85,6 +86,30 @@ class Embeddings:
             )
             rows = await cursor.fetchall()
         return [(np.frombuffer(vector, "<f2").astype(np.float32), passage) for vector, passage in rows]
+
+    async def page(
+        self, generation: Generation, after: int, limit: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Returns ids and embeddings of the generation's passages of current versions, in order, those after an id."""
+        connection = await driver(self._connection)
+        async with connection.cursor(binary=True) as cursor:
+            await cursor.execute(
+                "SELECT k.id, e.vector FROM kaynak.chunks k "
+                "JOIN kaynak.documents d ON d.current_version_id = k.version_id "
+                "JOIN kaynak.embeddings e ON e.embedder_fingerprint = %s AND e.text_hash = k.text_hash "
+                "WHERE k.collection_id = %s AND k.chunker_fingerprint = %s AND k.id > %s ORDER BY k.id LIMIT %s",
+                (
+                    generation.embedder_fingerprint,
+                    generation.collection_id,
+                    generation.chunker_fingerprint,
+                    after,
+                    limit,
+                ),
+            )
+            rows = await cursor.fetchall()
+        ids = np.array([row[0] for row in rows], dtype=np.int64)
+        stored = np.frombuffer(b"".join(row[1] for row in rows), "<f2").astype(np.float32)
+        return ids, stored.reshape(len(rows), generation.dimensions)
 
     async def save(self, fingerprint: str, vectors: Mapping[bytes, Vector]) -> None:
         """Stores embeddings; those that are there stay as they are."""

@@ -93,6 +93,7 @@ from kaynak.domain.errors import (
     WeakPassword,
 )
 from kaynak.domain.filters import And, Condition, Filter, Not, Op, Or, matches, may_read, parse_filter
+from kaynak.domain.health import Ailment, Examination, Finding
 from kaynak.domain.ids import new_id
 from kaynak.domain.indexes import (
     GenerationState,
@@ -171,6 +172,7 @@ __all__ = [
     "UNCHANGED",
     "AbsenceExplanation",
     "Action",
+    "Ailment",
     "And",
     "Answer",
     "AnswerCompleted",
@@ -217,8 +219,10 @@ __all__ = [
     "DocumentNotFound",
     "EmbedderUnavailable",
     "EngineUnavailable",
+    "Examination",
     "ExportFormat",
     "Filter",
+    "Finding",
     "FinishReason",
     "Forbidden",
     "Generation",

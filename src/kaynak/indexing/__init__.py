@@ -3,6 +3,7 @@
 from kaynak.indexing.cleanup import collect_orphans, drop_strangers, release
 from kaynak.indexing.collections import Collections
 from kaynak.indexing.cutting import cut
+from kaynak.indexing.doctor import Doctor
 from kaynak.indexing.followers import Followers
 from kaynak.indexing.indexes import Indexes, Wanted
 from kaynak.indexing.listening import listen
@@ -10,6 +11,7 @@ from kaynak.indexing.parts import Embedders, Parts
 
 __all__ = [
     "Collections",
+    "Doctor",
     "Embedders",
     "Followers",
     "Indexes",

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from uuid import UUID
 
@@ -98,6 +99,38 @@ class Followers:
         until = time.monotonic() + timeout
         followers = self.of(generation or await self._generation(collection_id))
         await asyncio.gather(*(self._reach(follower, revision, until) for follower in followers))
+
+    async def forget_documents(self, collection_id: UUID, documents: Sequence[UUID], timeout: float) -> None:
+        """Returns when no index of any generation of the collection has these documents any more: they were deleted.
+
+        Raises:
+            CollectionNotFound: There is no such collection.
+            RevisionTimeout: An index does not get that far in time.
+            EngineUnavailable: An engine does not answer; the others have forgotten them.
+        """
+        until = time.monotonic() + timeout
+        async with self._catalog.read() as unit:
+            generations = await unit.generations.followed(collection_id)
+            revision = await unit.changes.revision(collection_id)
+
+        async def forget(follower: Follower) -> None:
+            # One that is being filled does not follow yet, and may have them.
+            if await follower.revision():
+                await self._reach(follower, revision, until)
+            elif not await follower.renew(documents):
+                raise RevisionTimeout("An index is just being filled.")
+
+        done = await asyncio.gather(
+            *(forget(follower) for generation in generations for follower in self.of(generation)),
+            return_exceptions=True,
+        )
+        for error in done:
+            if isinstance(error, BaseException):
+                raise error
+
+    async def reach(self, follower: Follower, revision: int, timeout: float) -> None:
+        """As `catch_up`, for one index."""
+        await self._reach(follower, revision, time.monotonic() + timeout)
 
     async def fill(self, generation: Generation, seconds: float) -> None:
         """Helps for about ``seconds`` to fill the indexes of a generation that is being built.

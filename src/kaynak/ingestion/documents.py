@@ -178,7 +178,7 @@ class Documents:
         scope.require(Permission.WRITE, collection.id)
         revision = await remove(self._catalog, self._blobs, scope, collection.id, [document_id])
         try:
-            await self._followers.catch_up(collection.id, revision, DELETE_SECONDS)
+            await self._followers.forget_documents(collection.id, [document_id], DELETE_SECONDS)
         except KaynakError as error:
             # The gate hides it already; an index that is away forgets it when it is back.
             _log.warning("delete_not_indexed", collection=collection.name, revision=revision, error=error.type)

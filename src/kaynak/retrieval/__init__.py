@@ -8,6 +8,7 @@ from kaynak.retrieval.moments import Moment, Moments
 from kaynak.retrieval.searcher import Searcher
 from kaynak.retrieval.sides import Vector
 from kaynak.retrieval.spelling import pieces_per_word
+from kaynak.retrieval.verifying import TestQuestion, Verifier
 
 __all__ = [
     "Admission",
@@ -20,7 +21,9 @@ __all__ = [
     "Searcher",
     "Searching",
     "Steered",
+    "TestQuestion",
     "Vector",
+    "Verifier",
     "looked_up",
     "pieces_per_word",
     "plausible",

@@ -1,0 +1,230 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from uuid import UUID
+
+from kaynak.catalog import (
+    BlobStore,
+    Catalog,
+    contents,
+    generations_ever,
+    incomplete,
+    miscounted,
+    recount,
+    remains,
+)
+from kaynak.domain import (
+    Action,
+    Ailment,
+    Condition,
+    EngineUnavailable,
+    Examination,
+    Finding,
+    Generation,
+    KaynakError,
+    Misconfigured,
+    Op,
+    Permission,
+    Scope,
+)
+from kaynak.engines import Engine
+from kaynak.indexing.cleanup import collect_orphans
+from kaynak.indexing.examining import IndexExamination
+from kaynak.indexing.followers import Followers
+from kaynak.indexing.parts import Parts
+
+_PRIVATE = "memory"
+_AGAIN_SECONDS = 1.0
+_ASKED = 1000
+_REPAIR = "Repair it: kaynak doctor --repair"
+
+
+class Doctor:
+    """Compares all stores with the catalog, and mends them.
+
+    Args:
+        catalog: The truth.
+        blobs: Originals.
+        parts: Engines and models.
+        followers: Write indexes.
+    """
+
+    def __init__(self, catalog: Catalog, blobs: BlobStore, parts: Parts, followers: Followers) -> None:
+        self._catalog = catalog
+        self._blobs = blobs
+        self._parts = parts
+        self._followers = followers
+
+    async def examine(self, scope: Scope, *, repair: bool = False) -> Examination:
+        """Returns what was looked at, and what is wrong.
+
+        Args:
+            scope: Who asks.
+            repair: Whether to mend what can be mended.
+
+        Raises:
+            Forbidden: The caller is no administrator.
+            CatalogUnavailable: The database does not answer.
+        """
+        scope.require(Permission.EVERY)
+        checked: list[str] = []
+        unchecked: list[str] = []
+        findings = [one async for one in self._catalog_findings(repair=repair)]
+        checked += ["catalog", "originals"]
+        async with self._catalog.read() as unit:
+            generations = await unit.generations.followed()
+        for generation in generations:
+            findings += [one async for one in self._generation(generation, checked, repair=repair)]
+        findings += [one async for one in self._strangers(checked, unchecked, repair=repair)]
+        if repair and findings:
+            await self._catalog.audit.record(
+                scope, Action.INDEX_REPAIRED, "", findings=len(findings), repaired=sum(one.repaired for one in findings)
+            )
+        return Examination(tuple(dict.fromkeys(checked)), tuple(unchecked), tuple(findings))
+
+    async def traces(
+        self, generations: Sequence[Generation], documents: Mapping[UUID, str], originals: Sequence[bytes]
+    ) -> Examination:
+        """Looks in every store for documents that were deleted.
+
+        Args:
+            generations: Of their collection.
+            documents: Their external ids, by id.
+            originals: Keys of those of their originals that no other document has.
+        """
+        findings: list[Finding] = []
+        async with self._catalog.read() as unit:
+            rows = await remains(unit.connection, list(documents))
+        files = [key for key in originals if await self._blobs.exists(key)]
+        for where, count in (("catalog", rows), ("originals", len(files))):
+            if count:
+                findings.append(Finding(where, Ailment.ORPHANED, count, f"{count:,} traces are left.", hint=_REPAIR))
+        checked, unchecked = ["catalog", "originals"], []
+        names = list(documents.values())
+        for generation in generations:
+            for follower in self._followers.of(generation):
+                target = follower.target
+                where = f"{getattr(generation.spec, target.side).name} {generation.key}"
+                try:
+                    count = 0
+                    for start in range(0, len(names), _ASKED):
+                        condition = Condition("_id", Op.IN, tuple(names[start : start + _ASKED]))
+                        count += await target.engine.count(target.key, condition)
+                except KaynakError as error:
+                    unchecked.append(f"{where}: {error.message}")
+                    continue
+                checked.append(where)
+                if count:
+                    said = f"{count:,} passages are left."
+                    findings.append(Finding(where, Ailment.ORPHANED, count, said, hint=_REPAIR))
+        return Examination(tuple(checked), tuple(unchecked), tuple(findings))
+
+    async def _catalog_findings(self, *, repair: bool) -> AsyncIterator[Finding]:
+        async with self._catalog.read() as unit:
+            wrong = await miscounted(unit.connection)
+            wanted = await contents(unit.connection)
+            orphans = len(await unit.embeddings.orphans())
+        if wrong:
+            if repair:
+                async with self._catalog.begin() as unit:
+                    await recount(unit.connection)
+            said = f"{wrong} numbers of documents or passages were not right."
+            yield Finding("catalog", Ailment.MISCOUNTED, wrong, said, repair, None if repair else _REPAIR)
+        lost = [key for key in wanted if not await self._blobs.exists(key)]
+        if lost:
+            said = f"{len(lost):,} originals are not there; their text can still be found and read."
+            hint = "Restore them from a backup, or add the documents again."
+            yield Finding("originals", Ailment.MISSING, len(lost), said, hint=hint)
+        strange = [key async for key in self._blobs.scan() if key not in wanted]
+        if repair:
+            await collect_orphans(self._catalog, self._blobs)
+            strange = [key for key in strange if await self._blobs.exists(key)]  # younger than a day: may be on its way
+            async with self._catalog.read() as unit:
+                left = len(await unit.embeddings.orphans())
+        else:
+            left = orphans
+        if strange:
+            said = f"{len(strange):,} originals belong to no document, or are just coming in."
+            yield Finding("originals", Ailment.ORPHANED, len(strange), said, hint="Those older than a day are removed.")
+        if orphans:
+            said = f"{orphans:,} embeddings belong to no passage."
+            yield Finding("catalog", Ailment.ORPHANED, orphans, said, not left, None if not left else _REPAIR)
+
+    async def _generation(self, generation: Generation, checked: list[str], *, repair: bool) -> AsyncIterator[Finding]:
+        name = f"generation {generation.key}"
+        try:
+            followers = self._followers.of(generation)
+            embedder = await self._parts.embedders.get(generation.spec.embedder.name)
+        except KaynakError as error:
+            yield Finding(name, Ailment.MISCONFIGURED, 1, error.message, hint=error.hint)
+            return
+        if embedder.fingerprint != generation.embedder_fingerprint:
+            yield Finding(
+                name,
+                Ailment.MISCONFIGURED,
+                1,
+                f"The model “{generation.spec.embedder.name}” is not the one it was built with.",
+                hint="Put the old model back, or build a new generation: kaynak index build",
+            )
+            return
+        async with self._catalog.read() as unit:
+            faults = await unit.index_states.faults(generation.id, limit=100_000)
+            lacking = await incomplete(unit.connection, generation)
+        examinations = [IndexExamination(self._catalog, self._followers, generation, one) for one in followers]
+        if repair and (faults or lacking):
+            again = sorted({one.document_id for one in faults} | set(lacking))
+            for follower in followers:
+                await follower.renew(again)
+            async with self._catalog.read() as unit:
+                faults_left = await unit.index_states.faults(generation.id, limit=100_000)
+                lacking_left = await incomplete(unit.connection, generation)
+        else:
+            faults_left, lacking_left = faults, lacking
+        if faults:
+            said = f"{len(faults):,} times an index could not take a document: {faults[0].error}"
+            mended = not faults_left
+            yield Finding(name, Ailment.REFUSED, len(faults), said, mended, None if mended else _REPAIR)
+        if lacking:
+            said = f"{len(lacking):,} documents lack passages or embeddings."
+            mended = not lacking_left
+            yield Finding(name, Ailment.MISSING, len(lacking), said, mended, None if mended else _REPAIR)
+        for examination in examinations:
+            async for finding in examination.findings(repair=repair):
+                yield finding
+            checked.append(examination.where)
+
+    async def _strangers(self, checked: list[str], unchecked: list[str], *, repair: bool) -> AsyncIterator[Finding]:
+        """Looks in all engines for indexes of generations that are gone."""
+        for kind in (self._parts.dense, self._parts.lexical):
+            for name in kind:
+                if name == _PRIVATE:
+                    continue
+                try:
+                    engine: Engine = kind[name]
+                    strange = await self._strange(engine)
+                except (Misconfigured, EngineUnavailable) as error:
+                    unchecked.append(f"{name}: {error.message}")
+                    continue
+                checked.append(name)
+                if not strange:
+                    continue
+                if repair:
+                    for key in strange:
+                        await engine.drop(key)
+                said = f"Indexes of generations that are gone: {', '.join(strange)}."
+                yield Finding(name, Ailment.ORPHANED, len(strange), said, repair, None if repair else _REPAIR)
+
+    async def _strange(self, engine: Engine) -> list[str]:
+        strange: list[str] = []
+        for again in (False, True):
+            async with self._catalog.read() as unit:
+                known = {one.key for one in await unit.generations.all()}
+                last = await generations_ever(unit.connection)
+            candidates = strange if again else [f"g{number}" for number in range(1, last + 1)]
+            strange = [key for key in candidates if key not in known and await engine.exists(key)]
+            if not strange:
+                return []
+            # One that is being made at this moment has its index before it is known.
+            await asyncio.sleep(0 if again else _AGAIN_SECONDS)
+        return strange

@@ -1,0 +1,163 @@
+from __future__ import annotations
+
+from pathlib import Path
+from uuid import UUID
+
+import numpy as np
+import pytest
+from sqlalchemy import text
+
+from kaynak.catalog import Catalog
+from kaynak.domain import OWNER, Ailment, Examination, Forbidden, PartSpec, Scope
+from kaynak.engines import DenseSpec, Point, VectorField
+from kaynak.engines.memory import MemoryDense, MemoryLexical
+from kaynak.engines.pgvector import PgVectorEngine
+from kaynak.engines.tantivy import TantivyEngine
+from kaynak.indexing import Doctor, Indexes, Wanted
+from kaynak.testing.doomed_worker import REAL
+from kaynak.testing.fake_embedder import FakeEmbedder
+from kaynak.testing.workshop import Workshop
+
+pytestmark = pytest.mark.anyio
+
+SOME = {f"d{number:02}": f"The text of document {number}.\n\nIt has a second paragraph." for number in range(8)}
+
+
+@pytest.fixture
+async def workshop(catalog: Catalog, tmp_path: Path):
+    made = Workshop(
+        catalog,
+        tmp_path,
+        dense={"pgvector": PgVectorEngine(catalog.url, connections=2), "memory": MemoryDense()},
+        lexical={"tantivy": TantivyEngine(tmp_path / "tantivy"), "memory": MemoryLexical()},
+        spec=REAL,
+    )
+    await made.collection()
+    await made.bring(SOME)
+    yield made
+    for engine in (*made.dense.values(), *made.lexical.values()):
+        await engine.close()
+
+
+@pytest.fixture
+def doctor(workshop: Workshop) -> Doctor:
+    return Doctor(workshop.catalog, workshop.blobs, workshop.parts, workshop.followers)
+
+
+def ailments(examination: Examination) -> list[tuple[str, Ailment, int]]:
+    return [(one.where, one.ailment, one.count) for one in examination.findings]
+
+
+async def mended(doctor: Doctor) -> None:
+    after = await doctor.examine(OWNER, repair=True)
+    assert after.findings
+    assert all(one.repaired for one in after.findings), after.findings
+    assert (await doctor.examine(OWNER)).findings == ()
+
+
+async def test_a_healthy_installation(workshop: Workshop, doctor: Doctor) -> None:
+    found = await doctor.examine(OWNER)
+    assert found.healthy
+    assert found.findings == ()
+    assert {"catalog", "originals", "pgvector g1", "tantivy g1", "pgvector", "tantivy"} == set(found.checked)
+    with pytest.raises(Forbidden):
+        await doctor.examine(Scope("member", frozenset()))
+
+
+async def test_points_that_are_gone_and_points_of_nothing(workshop: Workshop, doctor: Doctor) -> None:
+    engine = workshop.dense["pgvector"]
+    revision = await engine.revision("g1")
+    ids = [pair async for pair in engine.scan("g1")]
+    vector = np.ones(16, dtype=np.float32)
+    other = UUID(int=5)
+    await engine.apply("g1", [Point(10**9, other, {"text": vector}, {})], [ids[0][1]], revision)
+    found = await doctor.examine(OWNER)
+    assert ailments(found) == [("pgvector g1", Ailment.MISSING, 1), ("pgvector g1", Ailment.ORPHANED, 1)]
+    assert not found.healthy
+    await mended(doctor)
+    assert sorted([pair async for pair in engine.scan("g1")]) == sorted(ids)
+
+
+async def test_an_index_that_is_gone(workshop: Workshop, doctor: Doctor) -> None:
+    await workshop.lexical["tantivy"].drop("g1")
+    assert ailments(await doctor.examine(OWNER)) == [("tantivy g1", Ailment.DAMAGED, 1)]
+    await mended(doctor)
+    assert await workshop.lexical["tantivy"].count("g1") == await workshop.dense["pgvector"].count("g1")
+
+
+async def test_an_old_snapshot(workshop: Workshop, doctor: Doctor) -> None:
+    engine = workshop.dense["pgvector"]
+    revision = await engine.revision("g1")
+    last = max([pair async for pair in engine.scan("g1")])
+    await engine.apply("g1", [], [last[1]], revision - 1)
+    assert ailments(await doctor.examine(OWNER))[0] == ("pgvector g1", Ailment.LAGGING, 1)
+    await mended(doctor)
+    assert last in [pair async for pair in engine.scan("g1")]
+
+
+async def test_indexes_of_generations_that_are_gone(workshop: Workshop, doctor: Doctor) -> None:
+    async with workshop.catalog.begin() as unit:
+        await unit.connection.execute(text("SELECT setval(pg_get_serial_sequence('kaynak.generations', 'id'), 7)"))
+    for name in ("g4", "g7"):
+        await workshop.dense["pgvector"].create(DenseSpec(name, (VectorField("text", 4),)))
+    found = await doctor.examine(OWNER)
+    assert ailments(found) == [("pgvector", Ailment.ORPHANED, 2)]
+    await mended(doctor)
+    assert not await workshop.dense["pgvector"].exists("g7")
+
+
+async def test_embeddings_and_numbers(workshop: Workshop, doctor: Doctor) -> None:
+    async with workshop.catalog.begin() as unit:
+        await unit.embeddings.save("nobody's", {b"x" * 32: np.ones(4, dtype=np.float32)})
+        await unit.connection.execute(text("UPDATE kaynak.collections SET documents = 99"))
+        await unit.connection.execute(text("UPDATE kaynak.generations SET chunks = 1"))
+    assert ailments(await doctor.examine(OWNER)) == [
+        ("catalog", Ailment.MISCOUNTED, 2),
+        ("catalog", Ailment.ORPHANED, 1),
+    ]
+    await mended(doctor)
+    async with workshop.catalog.read() as unit:
+        collection = await unit.collections.get(OWNER, "handbook")
+    assert (collection.documents, collection.chunks) == (8, await workshop.dense["pgvector"].count("g1"))
+
+
+async def test_lost_embeddings_are_made_again(workshop: Workshop, doctor: Doctor) -> None:
+    async with workshop.catalog.begin() as unit:
+        await unit.connection.execute(
+            text("DELETE FROM kaynak.embeddings WHERE text_hash = (SELECT min(text_hash) FROM kaynak.embeddings)")
+        )
+    found = await doctor.examine(OWNER)
+    assert ("generation g1", Ailment.MISSING, 1) in ailments(found)
+    await mended(doctor)
+
+
+async def test_a_lost_original_cannot_be_made_again(workshop: Workshop, doctor: Doctor) -> None:
+    keys = [key async for key in workshop.blobs.scan()]
+    await workshop.blobs.delete(keys[0])
+    found = await doctor.examine(OWNER, repair=True)
+    assert ailments(found) == [("originals", Ailment.MISSING, 1)]
+    assert not found.healthy
+    assert "backup" in (found.findings[0].hint or "")
+
+
+async def test_another_model_under_the_same_name(workshop: Workshop, doctor: Doctor) -> None:
+    workshop.models.others[REAL.embedder.name] = other = FakeEmbedder(16)
+    other.fingerprint = "another"
+    assert ailments(await doctor.examine(OWNER)) == [("generation g1", Ailment.MISCONFIGURED, 1)]
+
+
+async def test_deletion_leaves_no_trace(workshop: Workshop, doctor: Doctor) -> None:
+    indexes = Indexes(workshop.catalog, workshop.parts, workshop.followers)
+    begun = await indexes.build(OWNER, "handbook", Wanted(chunker=PartSpec("sentence")))
+    assert [now async for now in indexes.watch(OWNER, "handbook", begun.id)][-1].state == "ready"
+    document = await workshop.documents.find(OWNER, "handbook", "d03")
+    async with workshop.catalog.read() as unit:
+        generations = await unit.generations.followed()
+        original = await unit.versions.original(OWNER, document.id)
+    asked = ({document.id: "d03"}, [original.content_hash])
+    before = await doctor.traces(generations, *asked)
+    assert len(before.findings) == 6
+    await workshop.documents.delete(OWNER, document.id)
+    after = await doctor.traces(generations, *asked)
+    assert after.findings == after.unchecked == ()
+    assert after.checked == ("catalog", "originals", "pgvector g1", "tantivy g1", "pgvector g2", "tantivy g2")
