@@ -36,7 +36,7 @@ from kaynak.generation.models import Ledger, Models, Spending
 from kaynak.generation.queueing import QueuedAsker
 from kaynak.generation.verifying import Verifiers
 from kaynak.identity import Identity, Sharing
-from kaynak.indexing import Collections, Followers
+from kaynak.indexing import Collections, Doctor, Estimating, Followers, Indexes
 from kaynak.ingestion import Documents, Intake, Pipeline, Storing
 from kaynak.jobs import Jobs, Running, Worker, enqueue
 from kaynak.limiting import Rates
@@ -50,6 +50,7 @@ from kaynak.retrieval import (
     QueuedSearcher,
     Searcher,
     Searching,
+    Verifier,
 )
 from kaynak.settings import Settings
 from kaynak.viewing import Places
@@ -67,6 +68,10 @@ class Kaynak:
     identity: Identity
     embedders: EmbedderPool
     collections: Collections
+    indexes: Indexes
+    estimating: Estimating
+    verifier: Verifier
+    doctor: Doctor
     sharing: Sharing
     intake: Intake
     documents: Documents
@@ -134,6 +139,7 @@ async def _assemble(settings: Settings, stack: AsyncExitStack, *, connections: i
     running = Running(catalog, pipeline, jobs=settings.worker_jobs)
     usual = GenerationSpec(embedder=PartSpec(settings.embedding.model))
     collections = Collections(catalog, blobs, parts, followers, usual)
+    indexes = Indexes(catalog, parts, followers)
     searching = Searcher(catalog, parts, followers, query_chars=settings.limits.query_chars)
     stack.push_async_callback(searching.close)
     plain = QueuedSearcher(searching, Admission(settings.limits.searches, settings.limits.waiting))
@@ -178,6 +184,10 @@ async def _assemble(settings: Settings, stack: AsyncExitStack, *, connections: i
         identity=identity,
         embedders=embedders,
         collections=collections,
+        indexes=indexes,
+        estimating=Estimating(catalog, parts),
+        verifier=Verifier(catalog, parts, followers, indexes),
+        doctor=Doctor(catalog, blobs, parts, followers),
         sharing=Sharing(catalog),
         intake=Intake(catalog, storing, enqueue),
         documents=Documents(catalog, blobs, followers, enqueue),

@@ -21,6 +21,7 @@ from kaynak.api.routes import (
     documents,
     groups,
     health,
+    indexes,
     jobs,
     me,
     messages,
@@ -50,6 +51,7 @@ Offsets count Unicode code points of a version's canonical text.
 
 TAGS = [
     {"name": "collections", "description": "Named sets of documents that are searched together."},
+    {"name": "indexes", "description": "What a collection is searched through: built, verified and switched safely."},
     {"name": "sharing", "description": "Who may read, change and manage a collection."},
     {"name": "documents", "description": "Upload, list, read, change, delete."},
     {"name": "search", "description": "Passages, best first."},
@@ -90,6 +92,7 @@ def build(kaynak: Kaynak) -> FastAPI:
         places,
         collections,
         sharing,
+        indexes,
         jobs,
         providers,
         spending,

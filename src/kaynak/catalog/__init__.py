@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from kaynak.catalog.catalog import Catalog
     from kaynak.catalog.changes import CHANNEL
     from kaynak.catalog.cited import CitedVersion
-    from kaynak.catalog.completing import Uncut, lacking, preparing_lock, uncut
+    from kaynak.catalog.completing import ToEmbed, Uncut, lacking, preparing_lock, to_embed, uncut
     from kaynak.catalog.describing import describe, given_titles, lock_documents, unnamed
     from kaynak.catalog.drafts import DraftText
     from kaynak.catalog.embedded import EmbeddedPostgres
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         holdings,
         incomplete,
         miscounted,
+        originals_of,
         recount,
         remains,
     )
@@ -94,8 +95,17 @@ _HOMES = {
         "VersionRecord",
         "VersionText",
     ),
-    "examining": ("contents", "generations_ever", "holdings", "incomplete", "miscounted", "recount", "remains"),
-    "completing": ("Uncut", "lacking", "preparing_lock", "uncut"),
+    "examining": (
+        "contents",
+        "generations_ever",
+        "holdings",
+        "incomplete",
+        "miscounted",
+        "originals_of",
+        "recount",
+        "remains",
+    ),
+    "completing": ("ToEmbed", "Uncut", "lacking", "preparing_lock", "to_embed", "uncut"),
     "retitling": ("TitledPassage", "rehash", "retitled_of_job", "retitled_passages", "titles_now"),
     "scopes": ("Resolved",),
     "secrets": ("Rotation", "Secrets"),
@@ -141,6 +151,7 @@ __all__ = [
     "SigningKeyRow",
     "Started",
     "TitledPassage",
+    "ToEmbed",
     "Uncut",
     "Unit",
     "Vault",
@@ -158,6 +169,7 @@ __all__ = [
     "lacking",
     "lock_documents",
     "miscounted",
+    "originals_of",
     "preparing_lock",
     "recount",
     "rehash",
@@ -165,6 +177,7 @@ __all__ = [
     "retitled_of_job",
     "retitled_passages",
     "titles_now",
+    "to_embed",
     "translated",
     "uncut",
     "unnamed",

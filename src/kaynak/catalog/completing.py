@@ -1,3 +1,4 @@
+# ruff: noqa: S608 - the pieces put together here are constants of ours; values are parameters
 """What a generation still lacks of documents: passages by its chunker, embeddings by its model."""
 
 from __future__ import annotations
@@ -77,3 +78,59 @@ async def preparing_lock(connection: AsyncConnection, generation: Generation) ->
     await connection.execute(
         text("SELECT pg_advisory_xact_lock(:one, :two)"), {"one": PREPARING_LOCK, "two": generation.id % 2**31}
     )
+
+
+@dataclass(frozen=True, slots=True)
+class ToEmbed:
+    """What a chunker and a model would have to do with a collection.
+
+    Attributes:
+        documents: That have passages by the chunker.
+        all_documents: Of the collection.
+        passages: By the chunker.
+        texts: Of them, that have no embedding by the model; equal ones count once.
+        characters: Of the passages.
+        sample: Some of the texts, random ones, always the same.
+    """
+
+    documents: int
+    all_documents: int
+    passages: int
+    texts: int
+    characters: int
+    sample: tuple[str, ...]
+
+
+_HERE = """
+    FROM kaynak.documents d JOIN kaynak.chunks k
+        ON k.version_id = d.current_version_id AND k.chunker_fingerprint = :chunker
+    WHERE d.collection_id = :collection
+"""
+_UNEMBEDDED = """NOT EXISTS (SELECT 1 FROM kaynak.embeddings e
+    WHERE e.embedder_fingerprint = :embedder AND e.text_hash = k.text_hash)"""
+_TO_EMBED = text(
+    f"""
+    SELECT count(DISTINCT d.id), (SELECT count(*) FROM kaynak.documents
+            WHERE collection_id = :collection AND current_version_id IS NOT NULL),
+        count(*), count(DISTINCT k.text_hash) FILTER (WHERE {_UNEMBEDDED}), coalesce(sum(length(k.text)), 0) {_HERE}
+    """
+)
+_SOME = text(f"SELECT k.text {_HERE} AND {_UNEMBEDDED} ORDER BY k.text_hash LIMIT :limit")
+
+
+async def to_embed(
+    connection: AsyncConnection, collection_id: UUID, chunker: str, embedder: str, limit: int
+) -> ToEmbed:
+    """Returns what is to be done with a collection, by the fingerprints of a chunker and a model.
+
+    Args:
+        connection: To ask.
+        collection_id: The collection.
+        chunker: Fingerprint of the chunker.
+        embedder: Fingerprint of the model.
+        limit: Texts in the sample.
+    """
+    values = {"collection": collection_id, "chunker": chunker, "embedder": embedder, "limit": limit}
+    counted = (await connection.execute(_TO_EMBED, values)).one()
+    sample = (await connection.execute(_SOME, values)).scalars()
+    return ToEmbed(counted[0], counted[1], counted[2], counted[3], int(counted[4]), tuple(sample))

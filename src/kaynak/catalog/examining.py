@@ -144,3 +144,17 @@ async def remains(connection: AsyncConnection, documents: Sequence[UUID]) -> int
         {"ids": list(documents)},
     )
     return int(found.scalar_one())
+
+
+async def originals_of(connection: AsyncConnection, documents: Sequence[UUID]) -> list[bytes]:
+    """Returns the keys of the originals of documents that no other document has."""
+    found = await connection.execute(
+        text(
+            "SELECT DISTINCT v.content_hash FROM kaynak.document_versions v "
+            "WHERE v.document_id = ANY(CAST(:ids AS uuid[])) AND NOT EXISTS ("
+            "SELECT 1 FROM kaynak.document_versions o WHERE o.content_hash = v.content_hash "
+            "AND o.document_id <> ALL(CAST(:ids AS uuid[])))"
+        ),
+        {"ids": list(documents)},
+    )
+    return list(found.scalars())

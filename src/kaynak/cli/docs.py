@@ -7,10 +7,11 @@ from uuid import UUID
 
 import typer
 
-from kaynak.cli import output
+from kaynak.cli import exits, output
 from kaynak.cli.command import AsJson, CollectionOption, FilterOption, command, parsed_filter, with_services
+from kaynak.cli.doctor import fields, merged
 from kaynak.cli.metadata import MetadataOption, parsed_metadata
-from kaynak.domain import OWNER, Document, InvalidRequest, JobState, KaynakError, Principal
+from kaynak.domain import OWNER, Document, Examination, InvalidRequest, JobState, KaynakError, Principal
 
 app = typer.Typer(help="List, show, read, change and remove documents.", no_args_is_help=True)
 
@@ -221,17 +222,30 @@ def remove(
     collection: CollectionOption = "default",
     as_json: AsJson = False,
 ) -> None:
-    """Remove documents with everything derived from them. There is no way back."""
+    """Remove documents with everything derived from them, and prove it. There is no way back."""
 
-    async def work(kaynak: Any) -> list[Document]:
+    async def work(kaynak: Any) -> tuple[list[Document], Examination]:
         found = [await _find(kaynak, collection, name) for name in names]
-        for document in found:
-            await kaynak.documents.delete(OWNER, document.id)
-        return found
+        traces: list[Examination] = []
+        for name in dict.fromkeys(one.collection for one in found):
+            documents = {one.id: one.external_id for one in found if one.collection == name}
+            proof = await kaynak.doctor.proof(OWNER, name, documents)
+            await kaynak.documents.delete_many(OWNER, name, list(documents))
+            traces.append(await proof())
+        return found, merged(traces)
 
-    removed = with_services(work)
+    removed, proof = with_services(work)
     if as_json:
-        output.document({"removed": [{"id": d.id, "external_id": d.external_id} for d in removed]})
+        items = [{"id": d.id, "external_id": d.external_id} for d in removed]
+        output.document({"removed": items, "proof": fields(proof)})
     else:
         for document in removed:
             output.line(f"Removed {document.external_id}.")
+        if proof.healthy:
+            output.note(f"No trace is left in {', '.join(proof.checked)}.")
+        for one in proof.findings:
+            output.note(f"{one.where}: {one.detail} {one.hint or ''}")
+        for reason in proof.unchecked:
+            output.note(f"Not looked at: {reason}")
+    if not proof.healthy:
+        raise typer.Exit(exits.FAILED)

@@ -15,7 +15,9 @@ from kaynak.cli import (
     config,
     conversations,
     docs,
+    doctor,
     groups,
+    index,
     jobs,
     keys,
     migrate,
@@ -68,6 +70,7 @@ app.command("chat")(command(chat.chat))
 app.add_typer(conversations.app, name="conversations")
 app.add_typer(collections.app, name="collections")
 app.add_typer(docs.app, name="docs")
+app.add_typer(index.app, name="index")
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(models.app, name="models")
 app.command("usage")(command(usage.usage))
@@ -77,6 +80,7 @@ app.add_typer(groups.app, name="groups")
 app.add_typer(keys.app, name="keys")
 app.add_typer(audit.app, name="audit")
 app.add_typer(secrets.app, name="secrets")
+app.command("doctor")(command(doctor.doctor))
 app.command("worker")(command(worker.worker))
 app.command("migrate")(command(migrate.migrate))
 app.command("config")(command(config.config))

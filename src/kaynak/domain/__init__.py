@@ -98,6 +98,7 @@ from kaynak.domain.ids import new_id
 from kaynak.domain.indexes import (
     GenerationState,
     IndexCheck,
+    IndexEstimate,
     IndexFault,
     IndexGeneration,
     IndexSide,
@@ -236,6 +237,7 @@ __all__ = [
     "Hit",
     "HitExplanation",
     "IndexCheck",
+    "IndexEstimate",
     "IndexFault",
     "IndexGeneration",
     "IndexSide",

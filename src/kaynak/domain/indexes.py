@@ -168,3 +168,24 @@ def verdict_of(stored: Mapping[str, Any] | None) -> IndexVerdict | None:
         return None
     checks = tuple(IndexCheck(*one) for one in stored["checks"])
     return IndexVerdict(stored["passed"], stored["revision"], checks, datetime.fromisoformat(stored["at"]))
+
+
+@dataclass(frozen=True, slots=True)
+class IndexEstimate:
+    """What a generation would take.
+
+    Attributes:
+        passages: It would have; counted, or estimated from a sample where texts would have to be cut anew.
+        texts: That would have to be embedded.
+        tokens: Of those texts, by the model's tokenizer.
+        price: US dollars; 0 for a model that runs here, None where the price is not known.
+        seconds: Until it is built; None where that is up to somebody else.
+        bytes: On disk, embeddings and indexes together.
+    """
+
+    passages: int
+    texts: int
+    tokens: int
+    price: float | None
+    seconds: float | None
+    bytes: int

@@ -4,6 +4,7 @@ from kaynak.indexing.cleanup import collect_orphans, drop_strangers, release
 from kaynak.indexing.collections import Collections
 from kaynak.indexing.cutting import cut
 from kaynak.indexing.doctor import Doctor
+from kaynak.indexing.estimating import Estimating
 from kaynak.indexing.followers import Followers
 from kaynak.indexing.indexes import Indexes, Wanted
 from kaynak.indexing.listening import listen
@@ -13,6 +14,7 @@ __all__ = [
     "Collections",
     "Doctor",
     "Embedders",
+    "Estimating",
     "Followers",
     "Indexes",
     "Parts",

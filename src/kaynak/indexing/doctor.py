@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from uuid import UUID
 
 from kaynak.catalog import (
@@ -11,6 +11,7 @@ from kaynak.catalog import (
     generations_ever,
     incomplete,
     miscounted,
+    originals_of,
     recount,
     remains,
 )
@@ -82,6 +83,28 @@ class Doctor:
                 scope, Action.INDEX_REPAIRED, "", findings=len(findings), repaired=sum(one.repaired for one in findings)
             )
         return Examination(tuple(dict.fromkeys(checked)), tuple(unchecked), tuple(findings))
+
+    async def proof(
+        self, scope: Scope, collection: str, documents: Mapping[UUID, str]
+    ) -> Callable[[], Awaitable[Examination]]:
+        """Notes what there is of documents that are about to be deleted.
+
+        Args:
+            scope: Who asks.
+            collection: Where they are.
+            documents: Their external ids, by id.
+
+        Returns:
+            What looks afterwards in every store whether anything is left.
+
+        Raises:
+            CollectionNotFound: There is no such collection, or not for this caller.
+        """
+        async with self._catalog.read() as unit:
+            found = await unit.collections.get(scope, collection)
+            generations = await unit.generations.followed(found.id)
+            own = await originals_of(unit.connection, list(documents))
+        return lambda: self.traces(generations, documents, own)
 
     async def traces(
         self, generations: Sequence[Generation], documents: Mapping[UUID, str], originals: Sequence[bytes]

@@ -31,6 +31,7 @@ from kaynak.ingestion.readers import listed, readers_of
 from kaynak.ingestion.removing import remove
 
 DELETE_SECONDS = 30.0
+DELETED_AT_ONCE = 500
 _log = structlog.get_logger(__name__)
 
 
@@ -174,14 +175,27 @@ class Documents:
         """
         async with self._catalog.read() as unit:
             found = await unit.documents.get(scope, document_id)
-            collection = await unit.collections.get(scope, found.collection)
-        scope.require(Permission.WRITE, collection.id)
-        revision = await remove(self._catalog, self._blobs, scope, collection.id, [document_id])
+        await self.delete_many(scope, found.collection, [document_id])
+
+    async def delete_many(self, scope: Scope, collection: str, document_ids: Sequence[UUID]) -> None:
+        """As `delete`, for many documents of one collection; those that are not there are passed over.
+
+        Raises:
+            CollectionNotFound: There is no such collection, or not for this caller.
+            Forbidden: The caller may not change it.
+        """
+        async with self._catalog.read() as unit:
+            there = await unit.collections.get(scope, collection)
+            scope.require(Permission.WRITE, there.id)
+            own = await unit.documents.allowed(scope, document_ids)
+        gone = [one for one in document_ids if one in own]
+        for start in range(0, len(gone), DELETED_AT_ONCE):
+            await remove(self._catalog, self._blobs, scope, there.id, gone[start : start + DELETED_AT_ONCE])
         try:
-            await self._followers.forget_documents(collection.id, [document_id], DELETE_SECONDS)
+            await self._followers.forget_documents(there.id, gone, DELETE_SECONDS)
         except KaynakError as error:
-            # The gate hides it already; an index that is away forgets it when it is back.
-            _log.warning("delete_not_indexed", collection=collection.name, revision=revision, error=error.type)
+            # The gate hides them already; an index that is away forgets them when it is back.
+            _log.warning("delete_not_indexed", collection=there.name, error=error.type)
 
     async def text(self, scope: Scope, document_id: UUID, version: int | None = None) -> VersionText:
         """Returns the canonical text of a version, by default the current one.

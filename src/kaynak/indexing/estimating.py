@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+
+from kaynak.catalog import Catalog, to_embed
+from kaynak.chunking import build_chunker, embedding_text
+from kaynak.domain import Collection, GenerationSpec, IndexEstimate, Permission, Scope
+from kaynak.embedding import Embedder
+from kaynak.indexing.indexes import Wanted
+from kaynak.indexing.parts import Parts
+
+_DOCUMENTS = 40
+"""That are cut, to estimate how many passages there would be."""
+_TEXTS = 48
+"""That are embedded, to see how long it takes."""
+_WRITES_A_SECOND = 1500.0
+"""Passages that an engine of this machine takes in, about, its graph included."""
+_INDEX_BYTES = 3.0
+"""Of a dense index for each byte of its vectors as halves of floats: graph, payloads, keys."""
+_WORDS_BYTES = 0.6
+"""Of a lexical index for each byte of text."""
+
+
+class Estimating:
+    """Says beforehand what a generation would take.
+
+    Args:
+        catalog: The truth.
+        parts: Models.
+    """
+
+    def __init__(self, catalog: Catalog, parts: Parts) -> None:
+        self._catalog = catalog
+        self._parts = parts
+
+    async def estimate(self, scope: Scope, collection: str, wanted: Wanted) -> IndexEstimate:
+        """Returns what a generation of these parts would take. Nothing is sent to anybody for it.
+
+        Raises:
+            CollectionNotFound: There is no such collection, or not for this caller.
+            Forbidden: The caller may not manage it.
+            InvalidRequest: A part is not valid.
+            EmbedderUnavailable: The model cannot be loaded.
+        """
+        async with self._catalog.read() as unit:
+            found = await unit.collections.get(scope, collection)
+        scope.require(Permission.MANAGE, found.id)
+        spec = wanted.over(found.generation.spec)
+        embedder = await self._parts.embedders.get(spec.embedder.name)
+        chunker = build_chunker(spec.chunker, embedder.tokenizer, embedder.max_tokens)
+        passages, texts, characters, sample = await self._needed(found, spec, chunker.fingerprint, embedder)
+        counted = await asyncio.to_thread(lambda: [embedder.tokenizer.count(one) for one in sample])
+        tokens = round(sum(counted) / len(counted) * texts) if counted else 0
+        local = True
+        price = 0.0
+        seconds = passages / _WRITES_A_SECOND
+        if local and texts and sample:
+            begun = time.perf_counter()
+            await embedder.embed(sample, "document")
+            seconds += (time.perf_counter() - begun) / len(sample) * texts
+        vectors = embedder.dimensions * 2
+        size = texts * (vectors + 64) + passages * vectors * _INDEX_BYTES + characters * _WORDS_BYTES
+        return IndexEstimate(passages, texts, tokens, price, seconds if local or not texts else None, round(size))
+
+    async def _needed(
+        self, found: Collection, spec: GenerationSpec, chunker_fingerprint: str, embedder: Embedder
+    ) -> tuple[int, int, int, Sequence[str]]:
+        """Returns passages, texts to embed, characters of all passages, and a sample of the texts."""
+        async with self._catalog.read() as unit:
+            known = await to_embed(unit.connection, found.id, chunker_fingerprint, embedder.fingerprint, _TEXTS)
+            if known.documents >= known.all_documents:
+                return known.passages, known.texts, known.characters, known.sample
+            documents = await unit.documents.ids(found.id, limit=_DOCUMENTS)
+            latest = await unit.versions.latest_of(documents)
+            parsed = [
+                await unit.versions.load_parsed(one.id) for one in latest.values() if one.parser_fingerprint is not None
+            ]
+        chunker = build_chunker(spec.chunker, embedder.tokenizer, embedder.max_tokens)
+        cut = await asyncio.to_thread(lambda: [(one, chunker.split(one)) for one in parsed])
+        texts = [embedding_text(one.title, (), span.of(one.text)) for one, spans in cut for span in spans]
+        share = known.all_documents / max(1, len(parsed))
+        passages = round(sum(len(spans) for _, spans in cut) * share)
+        characters = round(sum(len(one.text) for one in parsed) * share)
+        step = max(1, len(texts) // _TEXTS)
+        return passages, passages, characters, texts[::step][:_TEXTS]
