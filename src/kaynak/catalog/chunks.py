@@ -1,7 +1,7 @@
 # ruff: noqa: S608 - the pieces put together here are constants of ours; values are parameters
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -57,7 +57,9 @@ _COUNT = text(
     FROM (
         SELECT d.collection_id, k.chunker_fingerprint, count(*)
         FROM kaynak.chunks k JOIN kaynak.documents d ON d.current_version_id = k.version_id
-        WHERE k.version_id = ANY(CAST(:versions AS uuid[])) GROUP BY 1, 2
+        WHERE k.version_id = ANY(CAST(:versions AS uuid[]))
+            AND (CAST(:chunkers AS text[]) IS NULL OR k.chunker_fingerprint = ANY(CAST(:chunkers AS text[])))
+        GROUP BY 1, 2
     ) more
     WHERE g.collection_id = more.collection_id AND g.chunker_fingerprint = more.chunker_fingerprint
     """
@@ -104,7 +106,7 @@ class Chunks:
             async with connection.cursor() as cursor, cursor.copy(_COPY) as copy:
                 await copy.write(copy_rows(map(_fields, rows[start : start + _COPIED])))
         # Chunks of a version that is read already (a new generation) count at once; see `publish` for others.
-        await self._count([row.version_id for row in rows], 1)
+        await self._count([row.version_id for row in rows], 1, {row.chunker_fingerprint for row in rows})
 
     async def of_version(
         self,
@@ -261,8 +263,15 @@ class Chunks:
         )
         return frozenset(gone.scalars())
 
-    async def _count(self, version_ids: Sequence[UUID], sign: int) -> None:
-        await self._connection.execute(_COUNT, {"versions": list(set(version_ids)), "sign": sign})
+    async def _count(self, version_ids: Sequence[UUID], sign: int, chunkers: Iterable[str] | None = None) -> None:
+        await self._connection.execute(
+            _COUNT,
+            {
+                "versions": list(set(version_ids)),
+                "sign": sign,
+                "chunkers": None if chunkers is None else list(chunkers),
+            },
+        )
 
 
 def _fields(row: ChunkRow) -> tuple[bytes, ...]:

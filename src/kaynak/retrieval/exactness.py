@@ -54,5 +54,5 @@ async def recall(
     hits = 0
     for row, one in enumerate(found):
         bar = best[row, -least] - _TIE
-        hits += min(least, sum(scores[row].get(key, -np.inf) >= bar for key in one.ids))
+        hits += min(least, sum(1 for key in one.ids if scores[row].get(key, -np.inf) >= bar))
     return hits / (least * len(queries))

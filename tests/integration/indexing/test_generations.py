@@ -9,7 +9,7 @@ from uuid import UUID
 import numpy as np
 import pytest
 
-from kaynak.catalog import Catalog
+from kaynak.catalog import Catalog, miscounted
 from kaynak.domain import (
     OWNER,
     CollectionNotFound,
@@ -105,6 +105,8 @@ async def test_it_is_built_beside_the_one_that_is_searched(workshop: Workshop, i
     count = await chunks(workshop.catalog, new)
     assert await held(workshop, new) == (count, count)
     assert new.chunks == count
+    async with workshop.catalog.read() as unit:
+        assert await miscounted(unit.connection) == 0
     assert embedded(workshop.models.others["small"]) > 0
     async with workshop.catalog.read() as unit:
         assert await unit.generations.active(made.id) == made.generation

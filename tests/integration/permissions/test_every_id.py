@@ -68,6 +68,7 @@ async def belongings(house: Company, owner: Caller) -> dict[str, str]:
         "principal": owner.person.email,
         "provider": "openai",
         "number": "1",
+        "generation": "1",
         "kind": "installation",
         "period": "day",
     }

@@ -16,7 +16,8 @@ import pytest
 from sqlalchemy import text
 
 from kaynak.api.openai.names import embedding_id
-from kaynak.domain import OWNER, GlobalRole, new_id
+from kaynak.domain import OWNER, GlobalRole, PartSpec, new_id
+from kaynak.indexing import Wanted
 
 pytestmark = pytest.mark.anyio
 
@@ -77,6 +78,7 @@ class Trial:
         (job,) = await company.kaynak.jobs.list(OWNER, collection=collection)
         email, group = f"{new_id()}@example.org", f"group-{new_id()}"
         await company.hire(email, groups=(group,))
+        beside = await company.kaynak.indexes.build(OWNER, collection, Wanted(chunker=PartSpec("sentence")))
         session, key = new_id(), new_id()
         async with company.kaynak.catalog.begin() as unit:
             values = {"user": company.ids[email], "session": session, "key": key, "hash": key.bytes}
@@ -88,6 +90,7 @@ class Trial:
             "version_id": str(version.version_id),
             "job_id": str(job.id),
             "number": "1",
+            "generation": str(beside.id),
             "model": f"kaynak/{collection}",
             "embedder": embedding_id(company.kaynak.settings.embedding.model),
             "principal": "vera@example.org",

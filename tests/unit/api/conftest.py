@@ -22,6 +22,7 @@ from starlette.routing import Match
 
 from kaynak.api import create_app
 from kaynak.domain import (
+    Ailment,
     Answer,
     AnswerCompleted,
     AnswerEvent,
@@ -38,6 +39,8 @@ from kaynak.domain import (
     Conflict,
     Document,
     DocumentNotFound,
+    Examination,
+    Finding,
     Generation,
     GenerationSpec,
     Hit,
@@ -236,6 +239,10 @@ class Documents:
         await self.get(scope, number)
         del self.store.documents[number]
 
+    async def delete_many(self, scope, collection, numbers) -> None:
+        for number in numbers:
+            await self.delete(scope, number)
+
     async def text(self, scope, number, version=None) -> Any:
         await self.get(scope, number)
         if version not in (None, 1):
@@ -395,6 +402,21 @@ class Catalog:
         return head_migration()
 
 
+class Doctor:
+    """Looks into one store."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    async def proof(self, scope, collection, documents) -> Any:
+        async def look() -> Examination:
+            left = [one for one in documents if one in self.store.documents]
+            found = [Finding("memory g1", Ailment.ORPHANED, len(left), "Something is left.")] if left else []
+            return Examination(("catalog", "memory g1"), (), tuple(found))
+
+        return look
+
+
 class Services:
     """What `Kaynak` offers to routes, in memory."""
 
@@ -407,6 +429,7 @@ class Services:
         self.collections = Collections(store)
         self.intake = Intake(store)
         self.documents = Documents(store)
+        self.doctor = Doctor(store)
         self.jobs = Jobs(store)
         self.searcher = Searcher(store)
         self.asker = Asker(self.searcher)

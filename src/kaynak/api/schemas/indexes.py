@@ -31,7 +31,7 @@ class IndexBuild(Body):
 class IndexSwitch(Body):
     """How to switch."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"force": False}]})
 
     force: bool = Field(False, description="Though it was not verified, or did not pass.")
 
@@ -50,7 +50,12 @@ class Question(Body):
 class IndexVerify(Body):
     """How to verify."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [{"questions": [{"text": "How much leave is there?", "documents": ["leave.md"]}]}]
+        },
+    )
 
     sample: int = Field(100, ge=1, le=1000, description="Passages that are looked for.")
     questions: list[Question] = Field([], max_length=1000, description="Questions whose answers are known.")
