@@ -119,6 +119,7 @@ class Indexes:
             found = await unit.collections.get(scope, collection)
         scope.require(Permission.MANAGE, found.id)
         spec = wanted.over(found.generation.spec)
+        self._parts.require(spec)
         embedder = await self._parts.embedders.get(spec.embedder.name)
         chunker = build_chunker(spec.chunker, embedder.tokenizer, embedder.max_tokens)
         async with self._catalog.begin() as unit:

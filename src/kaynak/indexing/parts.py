@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from kaynak.domain import Generation, InvalidRequest
+from kaynak.domain import Generation, GenerationSpec, InvalidRequest
 from kaynak.embedding import Embedder
 from kaynak.engines import DenseEngine, LexicalEngine
 
@@ -33,6 +33,16 @@ class Parts:
     dense: Mapping[str, DenseEngine]
     lexical: Mapping[str, LexicalEngine]
     locks: Path
+
+    def require(self, spec: GenerationSpec) -> None:
+        """Returns if there are engines of these names.
+
+        Raises:
+            InvalidRequest: There is none of a name.
+            Misconfigured: Its library is not installed, or it cannot work as it is set up.
+        """
+        self.dense[_known(spec.dense.name, self.dense, "dense engine")]
+        self.lexical[_known(spec.lexical.name, self.lexical, "lexical engine")]
 
     def dense_of(self, generation: Generation) -> DenseEngine:
         """Returns the dense engine of a generation."""
