@@ -25,6 +25,8 @@ PREFILTERS = (3, 12, 6)
 """From here on, conditions are applied during a look-up in a vector index; and there are indexes by dot product."""
 STORED_VALUES = (3, 12, 7)
 """From here on, a vector index can keep what conditions look at."""
+REMOVES_WITHOUT = (3, 12, 9)
+"""Before, a record that has no vector could be stored beside a sparse vector index, but never removed or replaced."""
 
 _BATCH = 10_500
 """Rows that come in one answer: more than any search asks for."""

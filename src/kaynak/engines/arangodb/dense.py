@@ -53,7 +53,7 @@ class ArangoDense(ArangoStore):
     async def create(self, spec: DenseSpec) -> None:
         """See `DenseEngine.create`."""
         layout = layout_of(spec)
-        await self._make(spec.name, layout.stored())
+        await self._make(spec.name, layout.stored(), layout.nowhere())
         self._known.pop(spec.name, None)
 
     async def drop(self, name: str) -> None:
@@ -124,12 +124,10 @@ class ArangoDense(ArangoStore):
         """
         rows = layout.exact_rows(self._exact_rows)
         for field in layout.fields:
-            if (
-                await indexes.lists(field)
-                or await self._count(layout.name, None, having(field.name), most=rows + 1) <= rows
-            ):
+            if not await indexes.possible(layout, field) or await indexes.lists(field):
                 continue
-            await indexes.make(layout, field, await self._count(layout.name, None, having(field.name)))
+            if await self._count(layout.name, None, having(field.name), most=rows + 1) > rows:
+                await indexes.make(layout, field, await self._count(layout.name, None, having(field.name)))
 
     async def _layout(self, name: str) -> tuple[Layout, VectorIndexes]:
         known = self._known.get(name)

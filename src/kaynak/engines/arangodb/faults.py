@@ -22,6 +22,7 @@ _MISSING = {
     errno.DATA_SOURCE_NOT_FOUND,
     errno.INDEX_NOT_FOUND,
     errno.QUERY_VECTOR_SEARCH_NOT_APPLIED,
+    1555,  # a vector index that has not learned yet; the driver has no name for it
 }
 _LATER = {
     errno.LOCK_TIMEOUT,
@@ -93,7 +94,7 @@ def _meaning(exc: ArangoServerError, name: str) -> KaynakError | None:
     if VECTORS_OFF in said:
         return Misconfigured(
             "This ArangoDB was started without vector indexes.",
-            hint="Start it with --vector-index, up to 3.12.5 with --experimental-vector-index.",
+            hint="Start it with --vector-index, which was --experimental-vector-index at first.",
         )
     if code == errno.FILESYSTEM_FULL or any(one in said for one in _NO_SPACE):
         return StorageFull("There is no space left for the index.", hint="Free some space on the ArangoDB server.")

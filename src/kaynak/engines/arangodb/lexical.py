@@ -22,7 +22,7 @@ from kaynak.engines.scoring import K1, B, Plan, plan_query
 _MAX_LANGUAGES = 8
 """A query is analysed in the most frequent languages of the index, at most this many."""
 
-_ANALYZERS = (
+_ANALYZERS: tuple[tuple[str, str, dict[str, str], list[str]], ...] = (
     (aql.WORDS_ANALYZER, "delimiter", {"delimiter": " "}, ["frequency", "norm"]),
     (aql.TERMS_ANALYZER, "identity", {}, []),
 )
@@ -49,7 +49,7 @@ class ArangoLexical(ArangoStore):
     async def create(self, spec: LexicalSpec) -> None:
         """See `LexicalEngine.create`."""
         check_params(spec, ())
-        await self._make(spec.name, {"analysis": ANALYSIS_VERSION, "languages": {}})
+        await self._make(spec.name, {"analysis": ANALYSIS_VERSION}, {"languages": {}})
 
     async def drop(self, name: str) -> None:
         """Removes the index and all its data."""
@@ -149,10 +149,11 @@ class ArangoLexical(ArangoStore):
                 self._view(name), "arangosearch", {"links": links, "storedValues": [{"fields": ["id"]}]}
             )
 
-    def _same(self, stored: Mapping[str, Any], spec: Mapping[str, Any]) -> bool:
-        if stored.get("analysis") != spec["analysis"]:
-            raise CorruptIndex("The words of the index were analysed by another version.")
-        return True
+    async def _meta(self, name: str) -> dict[str, Any]:
+        found = await super()._meta(name)
+        if found["analysis"] != ANALYSIS_VERSION:
+            raise CorruptIndex(f"The words of index “{name}” were analysed by another version.")
+        return found
 
 
 def _record(entry: Entry) -> Record:

@@ -73,10 +73,11 @@ class Search:
         return self._candidates(rows, "ann")
 
     def _candidates(self, rows: list[Any], mode: Literal["exact", "ann"]) -> Candidates:
-        found = sorted((-float(score), int(key)) for key, score in rows)[: self._limit]
+        # Our own record has a vector too, and no id.
+        found = sorted((-float(score), int(key)) for key, score in rows if key is not None)
         return Candidates(
-            ids=tuple(key for _, key in found),
-            scores=tuple(-negated for negated, _ in found),
+            ids=tuple(key for _, key in found[: self._limit]),
+            scores=tuple(-negated for negated, _ in found[: self._limit]),
             mode=mode,
-            short=mode == "ann" and len(rows) < self._limit,
+            short=mode == "ann" and len(found) < self._limit,
         )

@@ -18,11 +18,12 @@ _REFERENCE_DIMENSIONS = 384
 _LISTS = 4
 """Lists of a vector index, times the root of its points: a walk looks through all their centres first."""
 
-_PROBED, _PROBED_FILTERED = 1 / 8, 1 / 4
-"""Shares of the lists that are looked into. Of vectors that hardly form groups, an eighth finds .96 of the nearest ten;
-those that match a filter lie further apart."""
+_PROBED = 1 / 8
+"""Share of the lists that are looked into. Of vectors that hardly form groups, it finds .96 of the nearest ten."""
 
 _PROBED_LEAST = 32
+_FILTERED = 2
+"""How many times more are looked into under a filter: what matches lies further apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,10 @@ class Layout:
     def stored(self) -> dict[str, Any]:
         """What is kept with the index."""
         return {"fields": [[one.name, one.dimensions, one.metric] for one in self.fields], "params": dict(self.chosen)}
+
+    def nowhere(self) -> dict[str, Any]:
+        """Vectors of zeros for what lies among the points and is none, so that it can be replaced in all versions."""
+        return {attribute(one): [0] * one.dimensions for one in self.fields}
 
     def param(self, key: str) -> int:
         """Returns a parameter, or what it is by default."""
@@ -71,10 +76,10 @@ class Layout:
 
     def probes(self, lists: int, limit: int, *, filtered: bool) -> int:
         """Returns how many of ``lists`` are looked into for ``limit`` points."""
-        share = _PROBED_FILTERED if filtered else _PROBED
+        usual = max(_PROBED_LEAST, ceil(_PROBED * lists)) * (_FILTERED if filtered else 1)
         # A list of n has about as many points as n / _LISTS².
         enough = ceil(3 * limit * _LISTS * _LISTS / lists)
-        return min(lists, max(self.param("n_probe") or max(_PROBED_LEAST, ceil(share * lists)), enough))
+        return min(lists, max(self.param("n_probe") or usual, enough))
 
 
 def attribute(field: VectorField) -> str:

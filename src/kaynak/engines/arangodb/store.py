@@ -17,7 +17,7 @@ META = "meta"
 """Key of the record that holds what an index is and which revision it reflects.
 
 It lies in the collection of the index, so that one transaction on one shard writes both: in a cluster, ArangoDB has no
-atomic commit over several collections or shards. It has none of the attributes that points and entries have.
+atomic commit over several collections or shards. It has no id, document, terms or words.
 """
 
 _PAGE = 5000
@@ -109,8 +109,13 @@ class ArangoStore:
             raise CorruptIndex(f"Index “{name}” is not complete.")
         return found
 
-    async def _make(self, name: str, spec: Mapping[str, Any]) -> None:
+    async def _make(self, name: str, spec: Mapping[str, Any], also: Mapping[str, Any]) -> None:
         """Makes the index; an equal one is left alone.
+
+        Args:
+            name: Of the index.
+            spec: Kept with it, and compared.
+            also: Kept with it.
 
         Raises:
             Conflict: One that is built differently exists.
@@ -118,7 +123,7 @@ class ArangoStore:
         try:
             stored = await self._meta(name)
         except CorruptIndex:
-            await self._build(name, spec)
+            await self._build(name, {**spec, **also})
             stored = await self._meta(name)
         if not self._same(stored, spec):
             raise Conflict(f"Index “{name}” exists and is built differently.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from kaynak.engines.arangodb.client import PREFILTERS, STORED_VALUES, Client, Failed
+from kaynak.engines.arangodb.client import PREFILTERS, REMOVES_WITHOUT, STORED_VALUES, Client, Failed
 from kaynak.engines.arangodb.faults import VECTORS_OFF, translated
 from kaynak.engines.arangodb.spec import Layout, attribute
 from kaynak.engines.protocol import VectorField
@@ -38,6 +38,14 @@ class VectorIndexes:
             await self._look()
         return self._lists.get(attribute(field), 0)
 
+    async def possible(self, layout: Layout, field: VectorField) -> bool:
+        """Returns whether this server can have an index of a field; otherwise exact search answers."""
+        version = await self._client.version()
+        if field.metric == "dot" and version < PREFILTERS:
+            return False
+        # With one field, every point has a vector in it.
+        return len(layout.fields) == 1 or version >= REMOVES_WITHOUT
+
     async def make(self, layout: Layout, field: VectorField, points: int) -> None:
         """Makes the index of a field.
 
@@ -47,8 +55,6 @@ class VectorIndexes:
             points: That have a vector in it.
         """
         options, version = self._client.options, await self._client.version()
-        if field.metric == "dot" and version < PREFILTERS:
-            return  # there is no such index yet, and exact search answers
         # Every shard learns for itself, of what it has.
         points = max(1, points // max(1, 2 * options.shards if options.shards > 1 else 1))
         definition = layout.definition(field, points, stored_values=version >= STORED_VALUES)

@@ -68,18 +68,32 @@ class Collection:
             raise Refusal(409, 1210, "unique constraint violated - in index primary")
         for index in self.vector_indexes.values():
             index.check(document)
+        if key in self.documents:
+            self.remove(key)
         self.documents[key] = {**document, "_id": f"{self.name}/{key}"}
         self.changes += 1
 
     def remove(self, key: str) -> None:
-        """Removes a document."""
+        """Removes a document.
+
+        Raises:
+            Refusal: A vector index does not let it go.
+        """
+        for index in self.vector_indexes.values():
+            index.release(self.documents.get(key, {}))
         self.documents.pop(key, None)
         self.changes += 1
 
     def vector_index(self, attribute: str, metric: str) -> VectorIndex | None:
-        """Returns the vector index that can be used for an attribute and a metric."""
+        """Returns the vector index for an attribute and a metric.
+
+        Raises:
+            Refusal: It has not learned yet.
+        """
         for index in self.vector_indexes.values():
-            if (index.attribute, index.metric, index.ready) == (attribute, metric, True):
+            if (index.attribute, index.metric) == (attribute, metric):
+                if not index.ready:
+                    raise Refusal(500, 1555, "AQL: vector index is not ready")
                 return index
         return None
 
@@ -193,8 +207,11 @@ class VectorIndex:
         for document in collection.documents.values():
             self.check(document)
         self.train_if_enough(collection)
-        if not self.ready and not self._later:
-            raise bad_parameter("the number of documents with vectors must be at least nLists")
+        if self.ready or self._later:
+            return
+        if not self._documents(collection):
+            raise Refusal(501, 9, "For the vector index to be created documents must be present in the collection")
+        raise Refusal(500, 4, "number of training points should be at least as large as number of clusters")
 
     def check(self, document: Document) -> None:
         """Looks whether a document can be indexed.
@@ -203,10 +220,21 @@ class VectorIndex:
             Refusal: It cannot.
         """
         vector = document.get(self.attribute)
-        if vector is None and self._sparse:
-            return
+        if vector is None:
+            if self._sparse:
+                return
+            raise bad_parameter(f"vector field not present in document {document.get('_key')}")
         if not isinstance(vector, list) or len(vector) != self.dimension:
-            raise bad_parameter(f"vector length must be of size {self.dimension}")
+            raise Refusal(400, 17, f"provided vector is not of matching dimension, index dimension: {self.dimension}")
+
+    def release(self, document: Document) -> None:
+        """Looks whether a document can be removed.
+
+        Raises:
+            Refusal: It cannot: before 3.12.9, an index lets go only of what it has, however sparse it is.
+        """
+        if not self._later and document.get(self.attribute) is None:
+            raise bad_parameter(f"vector field not present in document {document.get('_key')}")
 
     def train_if_enough(self, collection: Collection) -> None:
         """Learns the centres, if that was not done."""

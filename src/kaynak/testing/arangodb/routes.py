@@ -45,44 +45,45 @@ class Routes:
         for known, pattern, name in _ROUTES:
             match = re.fullmatch(pattern, path)
             if match and known == method:
-                return getattr(self, name), match.groups()
+                route: Route = getattr(self, f"_{name}")
+                return route, match.groups()
         raise Refusal(404, 404, f"unknown path '{path}'")
 
-    def version(self, asked: Asked) -> Answer:
+    def _version(self, asked: Asked) -> Answer:
         version = ".".join(str(one) for one in self.database.version)
         return 200, {"server": "arango", "license": "community", "version": version}
 
-    def make_collection(self, asked: Asked) -> Answer:
+    def _make_collection(self, asked: Asked) -> Answer:
         return 200, self.database.make_collection(asked.body)
 
-    def drop_collection(self, asked: Asked) -> Answer:
+    def _drop_collection(self, asked: Asked) -> Answer:
         self.database.drop_collection(asked.parts[0])
         return 200, {"id": asked.parts[0]}
 
-    def make_index(self, asked: Asked) -> Answer:
+    def _make_index(self, asked: Asked) -> Answer:
         database = self.database
         made = database.collection(asked.params["collection"]).add_index(
             asked.body, database.version, enabled=database.vectors
         )
         return (201 if made["isNewlyCreated"] else 200), made
 
-    def indexes(self, asked: Asked) -> Answer:
+    def _indexes(self, asked: Asked) -> Answer:
         found = self.database.collection(asked.params["collection"]).described(self.database.version)
         return 200, {"indexes": found}
 
-    def drop_index(self, asked: Asked) -> Answer:
+    def _drop_index(self, asked: Asked) -> Answer:
         name, number = asked.parts
         self.database.collection(name).drop_index(number)
         return 200, {"id": f"{name}/{number}"}
 
-    def document(self, asked: Asked) -> Answer:
+    def _document(self, asked: Asked) -> Answer:
         name, key = asked.parts
         found = self.database.collection(name, asked.transaction).documents.get(key)
         if found is None:
             raise Refusal(404, 1202, "document not found")
         return 200, {**found, "_rev": "_1"}
 
-    def store(self, asked: Asked) -> Answer:
+    def _store(self, asked: Asked) -> Answer:
         mode = asked.params.get("overwriteMode", "conflict")
         if mode not in {"ignore", "replace", "update", "conflict"}:
             raise bad_parameter("invalid overwriteMode")
@@ -97,7 +98,7 @@ class Routes:
             return 201, failed or {}
         return 201, answers
 
-    def query(self, asked: Asked) -> Answer:
+    def _query(self, asked: Asked) -> Answer:
         body = asked.body
         if set(body) - _CURSOR or set(body.get("options", {})) - _OPTIONS:
             raise bad_parameter("unknown attributes of a query")
@@ -109,7 +110,7 @@ class Routes:
         self.cursors[number] = rows[size:], size
         return 201, {"result": rows[:size], "hasMore": True, "id": number}
 
-    def more(self, asked: Asked) -> Answer:
+    def _more(self, asked: Asked) -> Answer:
         number = asked.parts[0]
         if number not in self.cursors:
             raise Refusal(404, 1600, "cursor not found")
@@ -119,26 +120,26 @@ class Routes:
         self.cursors[number] = rows[size:], size
         return 200, {"result": rows[:size], "hasMore": True, "id": number}
 
-    def begin(self, asked: Asked) -> Answer:
+    def _begin(self, asked: Asked) -> Answer:
         made = self.database.begin(asked.body)
         return 201, {"result": {"id": made.number, "status": made.status}}
 
-    def commit(self, asked: Asked) -> Answer:
+    def _commit(self, asked: Asked) -> Answer:
         return 200, {"result": self.database.finish(asked.parts[0], commit=True)}
 
-    def abort(self, asked: Asked) -> Answer:
+    def _abort(self, asked: Asked) -> Answer:
         return 200, {"result": self.database.finish(asked.parts[0], commit=False)}
 
-    def make_analyzer(self, asked: Asked) -> Answer:
+    def _make_analyzer(self, asked: Asked) -> Answer:
         return 200, self.database.make_analyzer(asked.body)
 
-    def make_view(self, asked: Asked) -> Answer:
+    def _make_view(self, asked: Asked) -> Answer:
         return 201, self.database.make_view(asked.body)
 
-    def view(self, asked: Asked) -> Answer:
+    def _view(self, asked: Asked) -> Answer:
         return 200, {"name": self.database.view(asked.parts[0]).name, "type": "arangosearch"}
 
-    def drop_view(self, asked: Asked) -> Answer:
+    def _drop_view(self, asked: Asked) -> Answer:
         del self.database.views[self.database.view(asked.parts[0]).name]
         return 200, {"result": True}
 

@@ -56,7 +56,7 @@ class Run:
         step = steps[place]
         assert isinstance(step, For)
         source = self._source(step)
-        if isinstance(source, View):
+        if not isinstance(source, Collection):
             return None
         search = near_search(steps, place, source, self._version)
         if search is None:
@@ -96,11 +96,9 @@ class Run:
             return source.found(step.search, step.options, row, read)
         if step.search is not None:
             raise bad_parameter("SEARCH needs a view")
-        if isinstance(source, Collection):
-            return list(source.documents.values())
-        found = source
-        if not isinstance(found, list):
-            found = compiled(step.source, self.rows)(row) if not isinstance(step.source, str) else found
+        if isinstance(step.source, str):
+            return list(source.documents.values()) if source is not None else []
+        found = compiled(step.source, self.rows)(row)
         if not isinstance(found, list):
             raise Refusal(400, 1563, "AQL: array expected")
         return found

@@ -9,10 +9,8 @@ _PATTERN = re.compile(
     r"\s*(?:(?P<bind>@@?[A-Za-z0-9_]+)|(?P<number>\d+(?:\.\d+)?)|(?P<string>'[^'\\]*'|\"[^\"\\]*\")"
     r"|(?P<name>[A-Za-z_][A-Za-z0-9_]*)|(?P<sign>\[\*|==|!=|>=|<=|[-+*/<>=(){}\[\],.:?]))"
 )
-_WORDS = frozenset(
-    "FOR IN SEARCH OPTIONS FILTER LET SORT ASC DESC LIMIT COLLECT WITH COUNT INTO REMOVE RETURN AND OR NOT ANY CURRENT"
-    " TRUE FALSE NULL".split()
-)
+_WORDS = {"FOR", "IN", "SEARCH", "OPTIONS", "FILTER", "LET", "SORT", "ASC", "DESC", "LIMIT", "COLLECT", "WITH", "COUNT"}
+_WORDS |= {"INTO", "REMOVE", "RETURN", "AND", "OR", "NOT", "ANY", "CURRENT", "TRUE", "FALSE", "NULL"}
 
 
 @dataclass(frozen=True, slots=True)

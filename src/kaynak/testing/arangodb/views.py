@@ -21,6 +21,7 @@ Analyzer = Mapping[str, Any]
 Matched = list[tuple[float, str, str]]
 """What counts for the score: boost, key of the field, term."""
 
+_NOTHING: Counter[str] = Counter()
 _LONGEST = 32_766
 _DEFAULT = "identity"
 
@@ -133,10 +134,10 @@ class View:
             if matched is None:
                 continue
             document = one.document
-            if read is None or read - self._stored:
-                # Read from the collection, where it may be another by now, or gone.
-                if collection.documents.get(one.key) is not document:
-                    continue
+            # What the view has not stored is read from the collection, where it may be another by now, or gone.
+            elsewhere = read is None or read - self._stored
+            if elsewhere and collection.documents.get(one.key) is not document:
+                continue
             found.append({**document, "$score": self._scorer(one, matched)})
         return found
 
@@ -227,7 +228,7 @@ class _Condition:
         place, counts = f"{field} {analyzer}", self._counts(field, analyzer)
 
         def work(one: _Indexed) -> Matched | None:
-            here = one.terms.get(place, {})
+            here = one.terms.get(place, _NOTHING)
             found = [term for term in several if term in here]
             return ([(boost, place, term) for term in found] if counts else []) if found else None
 
@@ -239,7 +240,7 @@ class _Condition:
         place, counts = f"{field} {analyzer}", self._counts(field, analyzer)
 
         def work(one: _Indexed) -> Matched | None:
-            found = [term for term in one.terms.get(place, {}) if holds(term)]
+            found = [term for term in one.terms.get(place, _NOTHING) if holds(term)]
             return ([(boost, place, term) for term in found] if counts else []) if found else None
 
         return work
