@@ -55,3 +55,12 @@ class TestArangoLexicalShards(LexicalEngineSuite):
     @pytest.fixture
     def engine_factory(self, server: ArangoServer) -> Callable[[], LexicalEngine]:
         return lambda: ArangoLexical(options_of(server, shards=3))
+
+
+class TestArangoDenseOldest(DenseEngineSuite):
+    """The same on the oldest version that has vector indexes, which can do the least with them."""
+
+    @pytest.fixture
+    def engine_factory(self) -> Iterator[Callable[[], DenseEngine]]:
+        with ArangoServer((3, 12, 4)) as server:
+            yield lambda: ArangoDense(options_of(server), exact_rows=1)
