@@ -28,6 +28,9 @@ STORED_VALUES = (3, 12, 7)
 REMOVES_WITHOUT = (3, 12, 9)
 """Before, a record that has no vector could be stored beside a sparse vector index, but never removed or replaced."""
 
+FAILURES = (ArangoError, aiohttp.ClientError, TimeoutError, OSError)
+"""Whatever the driver raises."""
+
 _BATCH = 10_500
 """Rows that come in one answer: more than any search asks for."""
 
@@ -193,7 +196,3 @@ def refused(answers: Sequence[Any] | dict[str, Any]) -> str | None:
     """Returns what the server says about the first document of a batch that it did not take; None if it took all."""
     rows = answers if isinstance(answers, list) else []
     return next((str(one.get("errorMessage")) for one in rows if one.get("error")), None)
-
-
-Failed = ArangoError
-"""Whatever the driver raises."""

@@ -47,8 +47,7 @@ _LATER = {
     *range(errno.TRANSACTION_INTERNAL, errno.TRANSACTION_NOT_FOUND + 1),
 }
 _NO_SPACE = ("no space left", "disk full", "disk is full")
-VECTORS_OFF = "vector index feature is not enabled"
-"""What the server says, with the code for bad parameters, if it was started without vector indexes."""
+_VECTORS_OFF = "vector index feature is not enabled"
 
 
 @contextmanager
@@ -89,9 +88,19 @@ def existing() -> Iterator[None]:
             raise
 
 
+@contextmanager
+def unprepared() -> Iterator[None]:
+    """Passes over that a vector index cannot be made of nothing, as before 3.12.9; not over that there are none."""
+    try:
+        yield
+    except ArangoServerError as exc:
+        if exc.error_code not in {errno.NOT_IMPLEMENTED, errno.BAD_PARAMETER} or _VECTORS_OFF in str(exc):
+            raise
+
+
 def _meaning(exc: ArangoServerError, name: str) -> KaynakError | None:
     code, said = exc.error_code, (exc.error_message or "").lower()
-    if VECTORS_OFF in said:
+    if _VECTORS_OFF in said:
         return Misconfigured(
             "This ArangoDB was started without vector indexes.",
             hint="Start it with --vector-index, which was --experimental-vector-index at first.",
@@ -112,7 +121,9 @@ def _meaning(exc: ArangoServerError, name: str) -> KaynakError | None:
         )
     if code in _MISSING:
         return CorruptIndex(f"Index “{name}” is missing or damaged.")
-    return _away() if exc.http_code >= errno.HTTP_SERVER_ERROR else None
+    # Without a number of its own, it is no answer of ArangoDB, or about a job that did not survive a restart.
+    away = exc.http_code >= errno.HTTP_SERVER_ERROR or code == errno.HTTP_NOT_FOUND
+    return _away() if away else None
 
 
 _HINTS = {

@@ -102,13 +102,11 @@ class ArangoLexical(ArangoStore):
             binds |= {f"w{place}": term, f"b{place}": factor}
         rows = await self._client.rows(name, Query(text, binds))
         ids = tuple(int(key) for key, _ in rows)
-        scores = tuple(float(score) for _, score in rows)
         return LexicalCandidates(
             ids=ids,
-            scores=scores,
+            scores=tuple(float(score) for _, score in rows),
             mode="exact",
-            # The server counts what was deleted until it cleans up, and each shard for itself.
-            ceiling=max(plan.ceiling, *scores[:1]) if scores else plan.ceiling,
+            ceiling=plan.ceiling,
             coverage=await self._coverage(name, plan, ids) if coverage and ids else (),
             known=plan.known,
         )

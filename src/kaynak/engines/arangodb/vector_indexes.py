@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from kaynak.engines.arangodb.client import PREFILTERS, REMOVES_WITHOUT, STORED_VALUES, Client, Failed
-from kaynak.engines.arangodb.faults import VECTORS_OFF, translated
+from kaynak.engines.arangodb.client import PREFILTERS, REMOVES_WITHOUT, STORED_VALUES, Client
+from kaynak.engines.arangodb.faults import existing, translated, unprepared
 from kaynak.engines.arangodb.spec import Layout, attribute
 from kaynak.engines.protocol import VectorField
 
@@ -55,14 +55,16 @@ class VectorIndexes:
             points: That have a vector in it.
         """
         options, version = self._client.options, await self._client.version()
-        # Every shard learns for itself, of what it has.
-        points = max(1, points // max(1, 2 * options.shards if options.shards > 1 else 1))
+        if options.shards > 1:
+            # Every shard learns for itself, of what it has, which may be less than its share.
+            points = max(1, points // (2 * options.shards))
         definition = layout.definition(field, points, stored_values=version >= STORED_VALUES)
 
         async def work(database: Any) -> Any:
             return await database.collection(self._collection).add_index("vector", [attribute(field)], definition)
 
-        await self._client.later(self._name, work)
+        with existing():
+            await self._client.later(self._name, work)
         await self._look()
 
     def forget(self) -> None:
@@ -78,13 +80,9 @@ class VectorIndexes:
         definition = {"sparse": True, "params": {"metric": "l2", "dimension": 1, "nLists": 1}}
         with translated(self._name):
             collection = (await self._client.database()).collection(self._collection)
-            try:
+            with unprepared():
                 made = await collection.add_index("vector", [_PROBE], definition)
-            except Failed as exc:
-                if VECTORS_OFF in str(exc):
-                    raise
-                return  # before 3.12.9 it refuses one without points, for that reason
-            await collection.delete_index(made["id"], ignore_missing=True)
+                await collection.delete_index(made["id"], ignore_missing=True)
 
     async def _look(self) -> None:
         with translated(self._name):

@@ -10,7 +10,7 @@ from uuid import UUID
 from kaynak.domain import CorruptIndex, EngineUnavailable
 from kaynak.engines.arangodb import aql
 from kaynak.engines.arangodb.aql import Query
-from kaynak.engines.arangodb.client import Client, Failed, refused
+from kaynak.engines.arangodb.client import FAILURES, Client, refused
 from kaynak.engines.arangodb.faults import translated
 from kaynak.engines.arangodb.store import META
 
@@ -79,7 +79,7 @@ class Write:
                 await transaction.commit_transaction()
             except BaseException:
                 # What was begun would lock the collection until it times out.
-                with suppress(Failed, TimeoutError, OSError):
+                with suppress(*FAILURES):
                     await transaction.abort_transaction()
                 raise
 

@@ -6,10 +6,11 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from kaynak.testing.arangodb.collections import Collection, Document
+from kaynak.testing.arangodb.collections import Collection
 from kaynak.testing.arangodb.parser import parse
-from kaynak.testing.arangodb.refusals import Refusal, bad_parameter, duplicate, unknown_source
+from kaynak.testing.arangodb.refusals import Refusal, bad_parameter, duplicate, known_attributes, unknown_source
 from kaynak.testing.arangodb.running import Run
+from kaynak.testing.arangodb.vector_index import Document
 from kaynak.testing.arangodb.views import Analyzer, View
 
 _COLLECTION = {"name", "waitForSync", "numberOfShards", "replicationFactor", "writeConcern", "isSystem", "type"}
@@ -79,8 +80,7 @@ class Database:
     def make_collection(self, body: Mapping[str, Any]) -> Document:
         """Makes a collection."""
         name = str(body.get("name", ""))
-        if unknown := set(body) - _COLLECTION:
-            raise bad_parameter(f"unknown attributes: {sorted(unknown)}")
+        known_attributes(body, _COLLECTION)
         if name in self.collections or name in self.views:
             raise duplicate(name)
         replicas = int(body.get("replicationFactor", 1))

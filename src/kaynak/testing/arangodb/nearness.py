@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
-from kaynak.testing.arangodb.collections import Collection, VectorIndex
+from kaynak.testing.arangodb.collections import Collection
 from kaynak.testing.arangodb.evaluating import NEAR, Row, compiled, constant
 from kaynak.testing.arangodb.refusals import Refusal, not_applied
 from kaynak.testing.arangodb.tree import (
@@ -29,6 +29,7 @@ from kaynak.testing.arangodb.tree import (
     Variable,
 )
 from kaynak.testing.arangodb.values import truth
+from kaynak.testing.arangodb.vector_index import VectorIndex
 
 PREFILTERS = (3, 12, 6)
 
@@ -134,7 +135,9 @@ class NearSearch:
         def matching(document: dict[str, Any]) -> bool:
             return holds is None or truth(holds({**row, self.variable: document}))
 
-        found = self.index.search(self.collection, query, most, options.get("nProbe"), matching)
+        found = self.index.search(
+            self.collection.documents, self.collection.changes, query, most, options.get("nProbe"), matching
+        )
         rows = []
         for document, nearness in found:
             one = {self.variable: document, **({self.name: nearness} if self.name else {})}

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Set
+from typing import Any
+
 
 class Refusal(Exception):
     """An error answer.
@@ -42,3 +45,13 @@ def syntax(message: str) -> Refusal:
 def not_applied(message: str) -> Refusal:
     """A vector search that no vector index can answer."""
     return Refusal(500, 1554, f"AQL: failed vector search, {message}")
+
+
+def known_attributes(body: Mapping[str, Any], known: Set[str]) -> None:
+    """Looks whether a body has only what is documented.
+
+    Raises:
+        Refusal: It has something else.
+    """
+    if unknown := set(body) - known:
+        raise bad_parameter(f"unknown attributes: {sorted(unknown)}")

@@ -5,23 +5,21 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import fields, is_dataclass
 from math import log
 from typing import Any
 
 import numpy as np
 
-from kaynak.testing.arangodb.collections import Collection, Document
-from kaynak.testing.arangodb.evaluating import Row, constant
-from kaynak.testing.arangodb.refusals import Refusal, bad_parameter
-from kaynak.testing.arangodb.tree import Attribute, Call, Expression, Operation, Step, Value, Variable
-from kaynak.testing.arangodb.values import truth
+from kaynak.testing.arangodb.collections import Collection
+from kaynak.testing.arangodb.evaluating import Row
+from kaynak.testing.arangodb.matching import Condition, Indexed, Matched
+from kaynak.testing.arangodb.refusals import bad_parameter
+from kaynak.testing.arangodb.tree import Attribute, Call, Expression, Step, Value, Variable
+from kaynak.testing.arangodb.vector_index import Document
 
 Analyzer = Mapping[str, Any]
-Matched = list[tuple[float, str, str]]
-"""What counts for the score: boost, key of the field, term."""
 
-_NOTHING: Counter[str] = Counter()
 _LONGEST = 32_766
 _DEFAULT = "identity"
 
@@ -47,19 +45,6 @@ def _nodes(node: object, within: object) -> Iterator[tuple[object, object]]:
         yield node, within
         for one in fields(node):
             yield from _nodes(getattr(node, one.name), node)
-
-
-@dataclass(frozen=True, slots=True)
-class _Indexed:
-    """One document, as the view has it."""
-
-    document: Document
-    terms: dict[str, Counter[str]]
-    """By field and analyzer."""
-
-    @property
-    def key(self) -> str:
-        return str(self.document["_key"])
 
 
 class View:
@@ -98,7 +83,7 @@ class View:
                 raise bad_parameter(f"analyzer not found: {missing}")
         self._stored = {name for one in definition.get("storedValues", ()) for name in one["fields"]}
         self._interval = definition.get("commitIntervalMsec", 1000) / 1000
-        self._state: dict[str, _Indexed] = {}
+        self._state: dict[str, Indexed] = {}
         self._changes = -1
         self._committed = 0.0
         self._frequencies: dict[tuple[str, str], tuple[int, int, float]] = {}
@@ -126,7 +111,7 @@ class View:
         """
         if options.get("waitForSync") or time.monotonic() - self._committed > self._interval:
             self.commit()
-        condition = _Condition(self, row).of(Value(True) if search is None else search, _DEFAULT, 1.0)
+        condition = Condition(self._counts, row).of(Value(True) if search is None else search, _DEFAULT, 1.0)
         collection: Collection = self._collections[self.linked]
         found = []
         for one in self._state.values():
@@ -141,15 +126,11 @@ class View:
             found.append({**document, "$score": self._scorer(one, matched)})
         return found
 
-    def indexed(self, field: str, analyzer: str) -> bool:
-        """Returns whether a field is indexed with an analyzer."""
-        return analyzer in self._fields.get(field, ())
+    def _counts(self, field: str, analyzer: str) -> bool:
+        # What is not indexed like that is as if it were not there, and that is no error.
+        return analyzer in self._fields.get(field, ()) and "frequency" in self._analyzers[analyzer]["features"]
 
-    def counts(self, analyzer: str) -> bool:
-        """Returns whether an analyzer counts how often a term occurs."""
-        return "frequency" in self._analyzers[analyzer]["features"]
-
-    def _index(self, key: str, document: Document) -> _Indexed:
+    def _index(self, key: str, document: Document) -> Indexed:
         before = self._state.get(key)
         if before is not None and before.document is document:
             return before
@@ -161,20 +142,20 @@ class View:
                 found = [term for one in values if isinstance(one, str) for term in self._analysed(one, analyzer)]
                 if value is not None:
                     terms[f"{field} {analyzer}"] = Counter(one for one in found if len(one.encode()) <= _LONGEST)
-        return _Indexed(document, terms)
+        return Indexed(document, terms)
 
     def _analysed(self, text: str, analyzer: str) -> list[str]:
         made = self._analyzers[analyzer]
         return text.split(made["properties"]["delimiter"]) if made["type"] == "delimiter" else [text]
 
-    def _scorer(self, one: _Indexed, matched: Matched) -> Callable[..., float]:
+    def _scorer(self, one: Indexed, matched: Matched) -> Callable[..., float]:
         def score(k: float = 1.2, b: float = 0.75) -> float:
             # In single precision, as it is stored.
             return float(np.float32(sum(boost * self._bm25(one, field, term, k, b) for boost, field, term in matched)))
 
         return score
 
-    def _bm25(self, one: _Indexed, field: str, term: str, k: float, b: float) -> float:
+    def _bm25(self, one: Indexed, field: str, term: str, k: float, b: float) -> float:
         if (field, term) not in self._frequencies:
             having = [other.terms[field] for other in self._state.values() if field in other.terms]
             mean = sum(counts.total() for counts in having) / len(having)
@@ -183,89 +164,3 @@ class View:
         here = one.terms[field]
         weight = log(1 + (total - frequency + 0.5) / (frequency + 0.5))
         return weight * here[term] * (k + 1) / (here[term] + k * (1 - b + b * here.total() / mean))
-
-
-class _Condition:
-    """Turns the condition of a search into a function from what is indexed to what counts for the score."""
-
-    def __init__(self, view: View, row: Row) -> None:
-        self._view = view
-        self._row = row
-
-    def of(self, expression: Expression, analyzer: str, boost: float) -> Callable[[_Indexed], Matched | None]:
-        match expression:
-            case Value(value):
-                return lambda one: [] if truth(value) else None
-            case Call("ANALYZER", (inner, name)):
-                return self.of(inner, str(constant(name, self._row)), boost)
-            case Call("BOOST", (inner, factor)):
-                return self.of(inner, analyzer, boost * float(constant(factor, self._row)))
-            case Call("IN_RANGE", (Attribute(Variable(), field), *bounds)):
-                low, high, with_low, with_high = (constant(one, self._row) for one in bounds)
-                # By code points: a view knows no language.
-                return self._terms(
-                    field,
-                    analyzer,
-                    boost,
-                    lambda term: (
-                        (low < term or (with_low and low == term)) and (term < high or (with_high and term == high))
-                    ),
-                )
-            case Operation("AND", parts):
-                return _all([self.of(one, analyzer, boost) for one in parts])
-            case Operation("OR", parts):
-                return _any([self.of(one, analyzer, boost) for one in parts])
-            case Operation("NOT", (part,)):
-                inner_holds = self.of(part, analyzer, boost)
-                return lambda one: [] if inner_holds(one) is None else None
-            case Operation("==", (Attribute(Variable(), field), value)):
-                return self._has(field, analyzer, boost, [constant(value, self._row)])
-            case Operation("IN", (Attribute(Variable(), field), value)):
-                return self._has(field, analyzer, boost, constant(value, self._row))
-        raise Refusal(501, 9, "SEARCH condition is not supported")
-
-    def _has(self, field: str, analyzer: str, boost: float, several: list[str]) -> Callable[[_Indexed], Matched | None]:
-        place, counts = f"{field} {analyzer}", self._counts(field, analyzer)
-
-        def work(one: _Indexed) -> Matched | None:
-            here = one.terms.get(place, _NOTHING)
-            found = [term for term in several if term in here]
-            return ([(boost, place, term) for term in found] if counts else []) if found else None
-
-        return work
-
-    def _terms(
-        self, field: str, analyzer: str, boost: float, holds: Callable[[str], bool]
-    ) -> Callable[[_Indexed], Matched | None]:
-        place, counts = f"{field} {analyzer}", self._counts(field, analyzer)
-
-        def work(one: _Indexed) -> Matched | None:
-            found = [term for term in one.terms.get(place, _NOTHING) if holds(term)]
-            return ([(boost, place, term) for term in found] if counts else []) if found else None
-
-        return work
-
-    def _counts(self, field: str, analyzer: str) -> bool:
-        # What is not indexed like that is as if it were not there, and that is no error.
-        return self._view.indexed(field, analyzer) and self._view.counts(analyzer)
-
-
-def _all(parts: list[Callable[[_Indexed], Matched | None]]) -> Callable[[_Indexed], Matched | None]:
-    def work(one: _Indexed) -> Matched | None:
-        matched: Matched = []
-        for part in parts:
-            found = part(one)
-            if found is None:
-                return None
-            matched += found
-        return matched
-
-    return work
-
-
-def _any(parts: list[Callable[[_Indexed], Matched | None]]) -> Callable[[_Indexed], Matched | None]:
-    def work(one: _Indexed) -> Matched | None:
-        found = [matched for part in parts if (matched := part(one)) is not None]
-        return [single for matched in found for single in matched] if found else None
-
-    return work
