@@ -159,6 +159,7 @@ MEANINGS: dict[str, tuple[Refusal, type[KaynakError]]] = {
     "not allowed": (Refusal(403, 11, "forbidden"), Misconfigured),
     "no collection": (Refusal(404, 1203, "collection or view not found"), CorruptIndex),
     "damaged": (Refusal(500, 1100, "corrupted datafile"), CorruptIndex),
+    "not there at all": (Refusal(404, 404, "unknown path"), EngineUnavailable),
     "anything of a proxy": (Refusal(502, 0, "Bad Gateway"), EngineUnavailable),
 }
 

@@ -94,7 +94,8 @@ def unprepared() -> Iterator[None]:
     try:
         yield
     except ArangoServerError as exc:
-        if exc.error_code not in {errno.NOT_IMPLEMENTED, errno.BAD_PARAMETER} or _VECTORS_OFF in str(exc):
+        # By which number it refuses is not documented. Other trouble comes back with the next request.
+        if _VECTORS_OFF in str(exc):
             raise
 
 
