@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from kaynak.domain import CorruptIndex, EngineUnavailable, KaynakError, Misconfigured, StorageFull
-from kaynak.engines import ArangoOptions, DenseEngine, LexicalEngine, LexicalSpec
+from kaynak.domain import Conflict, CorruptIndex, EngineUnavailable, KaynakError, Misconfigured, StorageFull
+from kaynak.engines import ArangoOptions, DenseEngine, DenseSpec, LexicalEngine, LexicalSpec, VectorField
 from kaynak.engines.arangodb import ArangoDense, ArangoLexical
 from kaynak.testing.arangodb import ArangoServer, Refusal
 from kaynak.testing.arangodb.server import Failing
@@ -102,6 +102,27 @@ def test_more_copies_than_servers_are_refused() -> None:
         run(engine, make())
 
 
+@pytest.mark.parametrize("status", ["200 OK", "404 Not Found"])
+def test_somebody_else_there(status: str) -> None:
+    page = b"<html>Welcome</html>"
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        head = f"HTTP/1.1 {status}\r\ncontent-type: text/html\r\ncontent-length: {len(page)}\r\nconnection: close"
+        writer.write(head.encode() + b"\r\n\r\n" + page)
+        await writer.drain()
+        writer.close()
+
+    async def main() -> None:
+        async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+            engine = ArangoDense(ArangoOptions(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"))
+            with pytest.raises(EngineUnavailable):
+                await engine.health()
+            await engine.close()
+
+    asyncio.run(main())
+
+
 def test_nobody_there() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -127,6 +148,38 @@ def test_a_server_that_comes_back_is_used_again() -> None:
                 await engine.search(NAME, vector(1), 1)
             server.delay = 0.0
             assert (await engine.search(NAME, vector(1), 1)).ids == (1,)
+
+        run(engine, work())
+
+
+def test_an_index_that_is_built_differently_is_a_conflict() -> None:
+    with ArangoServer() as server:
+        engine = ArangoDense(options_of(server))
+
+        async def work() -> None:
+            await written(engine)
+            for other in (
+                DenseSpec(NAME, (VectorField("text", 9),)),
+                DenseSpec(NAME, SPEC.fields, {"n_probe": 5}),
+            ):
+                with pytest.raises(Conflict):
+                    await engine.create(other)
+            assert await engine.count(NAME) == 2
+
+        run(engine, work())
+
+
+def test_many_rows_come_in_several_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kaynak.engines.arangodb.client._BATCH", 3)
+    monkeypatch.setattr("kaynak.engines.arangodb.store._PAGE", 8)
+    with ArangoServer() as server:
+        engine = ArangoDense(options_of(server))
+
+        async def work() -> None:
+            await engine.create(SPEC)
+            await engine.apply(NAME, [point(key, key) for key in range(20)], [], 1)
+            assert [one async for one in engine.scan(NAME)] == [(key, document(key)) for key in range(20)]
+            assert sorted((await engine.search(NAME, vector(1), 20)).ids) == list(range(20))
 
         run(engine, work())
 
