@@ -34,12 +34,26 @@ def _memory_lexical(options: EngineOptions) -> LexicalEngine:
     return MemoryLexical()
 
 
+def _arangodb_dense(options: EngineOptions) -> DenseEngine:
+    from kaynak.engines.arangodb import ArangoDense
+
+    return ArangoDense(options.arangodb)
+
+
+def _arangodb_lexical(options: EngineOptions) -> LexicalEngine:
+    from kaynak.engines.arangodb import ArangoLexical
+
+    return ArangoLexical(options.arangodb)
+
+
 _DENSE: dict[str, Callable[[EngineOptions], DenseEngine]] = {
     "pgvector": _pgvector,
+    "arangodb": _arangodb_dense,
     "memory": _memory_dense,
 }
 _LEXICAL: dict[str, Callable[[EngineOptions], LexicalEngine]] = {
     "tantivy": _tantivy,
+    "arangodb": _arangodb_lexical,
     "memory": _memory_lexical,
 }
 DENSE_ENGINES = tuple(_DENSE)
