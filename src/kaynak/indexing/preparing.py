@@ -17,7 +17,15 @@ from kaynak.catalog import (
     uncut,
 )
 from kaynak.chunking import Chunker, build_chunker, embedding_text
-from kaynak.domain import DocumentNotFound, EmbedderUnavailable, Generation, InvalidRequest, ParsedDocument, text_hash
+from kaynak.domain import (
+    DocumentNotFound,
+    EmbedderUnavailable,
+    Generation,
+    IndexSide,
+    InvalidRequest,
+    ParsedDocument,
+    text_hash,
+)
 from kaynak.embedding import Embedder
 from kaynak.indexing.cutting import cut
 from kaynak.indexing.parts import Embedders
@@ -42,8 +50,8 @@ class Preparing:
         self._embedders = embedders
         self._turns: dict[int, asyncio.Lock] = {}
 
-    async def complete(self, generation: Generation, documents: Sequence[UUID]) -> None:
-        """Stores what is missing of these documents.
+    async def complete(self, generation: Generation, documents: Sequence[UUID], side: IndexSide) -> None:
+        """Stores what one of its indexes needs of these documents and misses: the lexical one needs no embeddings.
 
         Raises:
             EmbedderUnavailable: The model does not answer, or is another one by now; what is stored stays.
@@ -53,16 +61,17 @@ class Preparing:
         async with self._turns.setdefault(generation.id, asyncio.Lock()):
             async with self._catalog.read() as unit:
                 missing = await uncut(unit.connection, generation, documents)
-                without = await lacking(unit.connection, generation, documents)
+                without = await lacking(unit.connection, generation, documents) if side == "dense" else set()
                 searched = await unit.generations.active(generation.collection_id)
             # Of passages that the searched generation has, too, the job that changes a title says what is embedded.
             own = searched.chunker_fingerprint != generation.chunker_fingerprint
-            if not missing and not without and not own:
+            if not missing and (side == "lexical" or (not without and not own)):
                 return
             embedder = await self._model(generation)
             if missing:
                 await self._cut(generation, embedder, missing)
-            await self._embed(generation, embedder, documents, own=own)
+            if side == "dense":
+                await self._embed(generation, embedder, documents, own=own)
 
     async def _model(self, generation: Generation) -> Embedder:
         name = generation.spec.embedder.name

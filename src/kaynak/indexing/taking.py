@@ -81,7 +81,7 @@ class Taking:
     async def _write(self, unit: Unit | None, documents: Sequence[UUID], revision: int) -> int:
         chunks = await self._chunks(unit, documents)
         if not self._target.generation.active or self._incomplete(chunks, documents):
-            await self._preparing.complete(self._target.generation, documents)
+            await self._preparing.complete(self._target.generation, documents, self._target.side)
             chunks = await self._chunks(unit, documents)
         await self._target.apply(chunks, documents, revision)
         return len(chunks)
