@@ -13,16 +13,15 @@ from kaynak.auditing import Anchors, AuditLog, Rights, SegmentFiles
 from kaynak.catalog import Catalog, EmbeddedPostgres, LocalBlobStore, Secrets, head_migration
 from kaynak.configured import (
     cache_of,
-    embedders_of,
     fetcher_of,
     identity_options_of,
     master_keys_of,
-    models_of,
     parse_limits_of,
     parts_of,
     rates_of,
     remembering,
 )
+from kaynak.configured_models import embedders_of, keys_of, models_of
 from kaynak.domain import Answering, GenerationSpec, Misconfigured, PartSpec
 from kaynak.embedding import EmbedderPool
 from kaynak.fetching import Fetcher
@@ -123,7 +122,8 @@ async def _assemble(settings: Settings, stack: AsyncExitStack, *, connections: i
     vault = Secrets(catalog, master)
     identity = Identity.over(catalog, vault, identity_options_of(settings))
     stack.push_async_callback(identity.close)
-    embedders = embedders_of(settings)
+    keys = keys_of(catalog, vault)
+    embedders = embedders_of(settings, keys)
     stack.push_async_callback(embedders.close)
     parts = parts_of(settings, url, embedders, stack)
     blobs = LocalBlobStore(settings.data_dir / "blobs")
@@ -149,7 +149,7 @@ async def _assemble(settings: Settings, stack: AsyncExitStack, *, connections: i
     if cache is not None and settings.cache.searches:
         searcher = CachedSearcher(plain, cache, moments, embedders, seconds=settings.cache.seconds)
     ledger = Ledger(catalog)
-    models = models_of(settings, catalog, ledger, vault)
+    models = models_of(settings, keys, ledger)
     stack.push_async_callback(models.close)
     default = Answering(model=settings.models.default, fallbacks=settings.models.fallbacks)
     deep = Limits(**settings.deep.model_dump())

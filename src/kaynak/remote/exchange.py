@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import json
 from collections.abc import Coroutine, Mapping
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -72,10 +74,7 @@ class Exchange:
                 status, headers, content = await self._answer(service, key, ask, away)
         except TimeoutError as exc:
             raise away(f"{service.title} did not answer within {seconds:g} s.", hint="Try again.") from exc
-        try:
-            found = orjson.loads(content)
-        except orjson.JSONDecodeError:
-            found = None
+        found = _decoded(content)
         error = said(found)
         if status != 200 or error is not None:
             raise failure(service, status, headers, error or Said(), key=key, away=away)
@@ -129,3 +128,14 @@ class Exchange:
         while self._clients:
             _, client = self._clients.popitem()
             await client.aclose()
+
+
+def _decoded(content: bytes) -> Any:
+    """Returns the document; None if it is none."""
+    try:
+        return orjson.loads(content)
+    except orjson.JSONDecodeError:
+        # Servers in Python write NaN, which is no JSON: it is told of where the numbers are looked at.
+        with contextlib.suppress(ValueError):
+            return json.loads(content) if b"NaN" in content or b"Infinity" in content else None
+        return None
