@@ -21,7 +21,7 @@ from kaynak.configured import (
     rates_of,
     remembering,
 )
-from kaynak.configured_models import embedders_of, keys_of, models_of
+from kaynak.configured_models import embedders_of, keys_of, models_of, reranker_of
 from kaynak.domain import Answering, GenerationSpec, Misconfigured, PartSpec
 from kaynak.embedding import EmbedderPool
 from kaynak.fetching import Fetcher
@@ -45,8 +45,10 @@ from kaynak.retrieval import (
     AuditedSearcher,
     CachedSearcher,
     Feedback,
+    Looking,
     Moments,
     QueuedSearcher,
+    RerankedSearcher,
     Searcher,
     Searching,
     Verifier,
@@ -145,9 +147,21 @@ async def _assemble(settings: Settings, stack: AsyncExitStack, *, connections: i
     plain = QueuedSearcher(searching, Admission(settings.limits.searches, settings.limits.waiting))
     cache = cache_of(settings, master.current(), stack)
     moments = Moments(catalog, parts)
-    searcher: Searching = plain
+    found: Looking = plain
+    reranker = reranker_of(settings, keys)
+    if reranker is not None:
+        found = reranked = RerankedSearcher(plain, reranker, seconds=settings.search.reranker_seconds)
+        stack.push_async_callback(reranked.close)
+    searcher: Searching = found
     if cache is not None and settings.cache.searches:
-        searcher = CachedSearcher(plain, cache, moments, embedders, seconds=settings.cache.seconds)
+        searcher = CachedSearcher(
+            found,
+            cache,
+            moments,
+            embedders,
+            seconds=settings.cache.seconds,
+            version=settings.search.reranker,
+        )
     ledger = Ledger(catalog)
     models = models_of(settings, keys, ledger)
     stack.push_async_callback(models.close)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from kaynak.catalog import Catalog, Secrets
@@ -11,6 +11,7 @@ from kaynak.embedding import EmbedderPool, HostedOptions, HostedProvider, Kind, 
 from kaynak.generation.models import Auth, Keys, Ledger, Models, ModelsConfig, Price, Quirk, WireName
 from kaynak.generation.models.providers import Provider, provider_table
 from kaynak.remote import KeyOf, Service
+from kaynak.reranking import Reranker, RerankerOptions, open_reranker
 from kaynak.settings import ProviderSettings, Settings, outer_environment
 
 _WIRES = {WireName.OPENAI: Wire.OPENAI, WireName.GEMINI: Wire.GEMINI, WireName.OLLAMA: Wire.OLLAMA}
@@ -54,6 +55,20 @@ def embedders_of(settings: Settings, keys: Keys) -> EmbedderPool:
         embedding.batch,
         hosted=hosted_of(settings, key_of(settings, keys)),
     )
+
+
+def reranker_of(settings: Settings, keys: Keys) -> Callable[[], Awaitable[Reranker]] | None:
+    """Returns what loads the re-ranker; None if there is to be none."""
+    name = settings.search.reranker
+    if name is None:
+        return None
+    table = _table(settings)
+    options = RerankerOptions(
+        keys=key_of(settings, keys),
+        urls={one: url for one in ("cohere", "jina") if one in table and (url := table[one].url)},
+        seconds=settings.search.reranker_seconds,
+    )
+    return lambda: open_reranker(name, options)
 
 
 def hosted_of(settings: Settings, keys: KeyOf) -> HostedOptions:

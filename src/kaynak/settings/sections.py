@@ -98,6 +98,18 @@ class EmbeddingSettings(BaseModel):
     query_seconds: float = Field(10, gt=0, description="The same while somebody waits for a search.")
 
 
+class SearchSettings(BaseModel):
+    """How passages are found."""
+
+    reranker: str | None = Field(
+        None,
+        pattern=r"^(cross|colbert|cohere|jina|tei):\S.*$",
+        description="What puts the first 50 passages in a better order: cross:DIRECTORY, colbert:DIRECTORY, "
+        "cohere:MODEL, jina:MODEL, tei:URL; unset: nothing.",
+    )
+    reranker_seconds: float = Field(5, gt=0, description="Most time for that; then they stay as they were found.")
+
+
 class QdrantSettings(BaseModel):
     """Qdrant, as a vector store."""
 
