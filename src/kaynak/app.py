@@ -199,7 +199,7 @@ async def _assemble(settings: Settings, stack: AsyncExitStack, *, connections: i
         embedders=embedders,
         collections=collections,
         indexes=indexes,
-        estimating=Estimating(catalog, parts),
+        estimating=Estimating(catalog, parts, embedders),
         verifier=Verifier(catalog, parts, followers, indexes),
         doctor=Doctor(catalog, blobs, parts, followers),
         sharing=Sharing(catalog),

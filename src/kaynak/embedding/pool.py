@@ -79,6 +79,7 @@ class EmbedderPool:
         self._failed: dict[str, tuple[float, EmbedderUnavailable]] = {}
         # Loading happens on worker threads, and they may belong to different event loops.
         self._lock = threading.Lock()
+        self._connecting = threading.Lock()
         self._exchange: Exchange | None = None
         self._opening: asyncio.Lock | None = None
         self._closed = False
@@ -97,6 +98,14 @@ class EmbedderPool:
         if hosted is not None:
             return await self._open(hosted)
         return await asyncio.to_thread(self._load, name)
+
+    def hosted(self, name: str) -> bool:
+        """Returns whether texts for the model of that name are sent to somebody, or to another machine.
+
+        Raises:
+            Misconfigured: It cannot be a name.
+        """
+        return parse_name(name, self._hosted) is not None
 
     async def price_of(self, name: str) -> float | None:
         """Returns US dollars for a million tokens; 0 for what runs on machines of one's own, None if not known."""
@@ -147,11 +156,12 @@ class EmbedderPool:
         if error is not None and time.monotonic() < until:
             raise EmbedderUnavailable(error.message, hint=error.hint)
         key = await self._hosted.keys(name.provider)
-        with self._lock:
+        # Not under the lock of loading, which may take seconds.
+        with self._connecting:
             self._refuse_closed()
-            self._exchange = self._exchange or Exchange()
+            exchange = self._exchange = self._exchange or Exchange()
         try:
-            return await self._exchange.run(self._opened(name, key, self._exchange), EmbedderUnavailable)
+            return await exchange.run(self._opened(name, key, exchange), EmbedderUnavailable)
         except EmbedderUnavailable as exc:
             self._failed[name.full] = (time.monotonic() + _REST, exc)
             raise

@@ -24,8 +24,8 @@ class Retrying:
         attempts: In all.
         first_wait: Seconds before the second attempt, where the provider does not say; doubled each time, and up to
             half as much again at random, so that many callers do not return at once.
-        seconds: Most time spent waiting for documents, all together; a provider that wants more is not waited for.
-        query_seconds: The same while somebody waits for a search.
+        seconds: After which documents are not tried again, the time that the provider wants to be waited included.
+        query_seconds: The same for queries: somebody waits for a search.
         rest: Seconds for which queries are refused at once after a query failed for good: a search that has another
             side does not wait for a model that is away.
     """
@@ -56,20 +56,19 @@ class Retrying:
         if kind == "query" and self._resting is not None and time.monotonic() < self._resting[0]:
             error = self._resting[1]
             raise EmbedderUnavailable(error.message, hint=error.hint)
-        left = self._seconds[kind]
+        until = time.monotonic() + self._seconds[kind]
         for attempt in range(1, self._attempts + 1):
             try:
                 vectors = await self._inner.embed(texts, kind)
             except KaynakError as exc:
                 wait = self._wait(exc, attempt)
-                if not exc.transient or attempt == self._attempts or wait > left:
+                if not exc.transient or attempt == self._attempts or time.monotonic() + wait > until:
                     self._note(exc, kind)
                     raise
                 _log.warning("embedding_retried", attempt=attempt, error=exc.type, wait=round(wait, 3))
             else:
                 self._resting = None
                 return vectors
-            left -= wait
             await asyncio.sleep(wait)
         raise AssertionError
 

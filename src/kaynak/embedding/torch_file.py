@@ -8,6 +8,7 @@ what they were given. Anything else a pickle may ask for is refused before it is
 from __future__ import annotations
 
 import io
+import math
 import pickle
 import struct
 import zipfile
@@ -16,8 +17,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 _MOST_PICKLE = 16 * 1024 * 1024
 _LOCAL_HEADER = 30
@@ -99,7 +98,7 @@ def _entry(file: Any, infos: dict[str, zipfile.ZipInfo], name: str, tensor: _Ten
     begin = info.header_offset + _LOCAL_HEADER + name_size + extra_size
     size = tensor.storage.kind.size
     start = begin + tensor.offset * size
-    end = start + int(np.prod(tensor.shape, dtype=np.int64)) * size
+    end = start + math.prod(tensor.shape) * size
     if not begin <= start <= end <= begin + info.file_size:
         raise ValueError("a tensor lies outside its numbers")
     return Entry(name, tensor.storage.kind.dtype, tensor.shape, start, end)

@@ -12,10 +12,13 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from kaynak.domain import EmbedderUnavailable, Misconfigured
-from kaynak.embedding import EmbedderPool, tokens_per_word
+from kaynak.embedding import EmbedderPool, Retrying, tokens_per_word
 from kaynak.embedding.hosted.counting import EstimatingCounter
 from kaynak.embedding.hosted.embedder import plan
+from kaynak.embedding.hosted.opening import open_hosted
+from kaynak.embedding.hosted.options import parse_name
 from kaynak.embedding.hosted.wires import Limits
+from kaynak.remote.exchange import Exchange
 from kaynak.retrieval.spelling import pieces_per_word
 from kaynak.testing.models.listing import vector_of
 from kaynak.testing.services import KEY, ServiceFault, ServiceServer, hosted_options
@@ -130,12 +133,27 @@ async def test_a_provider_that_hangs_holds_up_one_query_and_no_other(server):
         with pytest.raises(EmbedderUnavailable, match=r"0\.2 s"):
             await embedder.embed(["the cat"], "query")
         asked = len(server.asked)
+        assert asked <= 4
         with pytest.raises(EmbedderUnavailable):
             await embedder.embed(["the dog"], "query")
         assert len(server.asked) == asked
         server.fault = None
         assert (await embedder.embed(["the dog"], "document")).shape == (1, 64)  # documents have time
         assert (await embedder.embed(["the dog"], "query")).shape == (1, 64)  # it is back
+
+
+async def test_a_query_that_took_its_time_is_not_tried_again(server):
+    options = replace(hosted_options(server), query_seconds=0.3)
+    exchange = Exchange()
+    opening = open_hosted(parse_name(SMALL, options), options, exchange, KEY)
+    embedder, maker = await exchange.run(opening, EmbedderUnavailable)
+    assert maker == "text-embedding-3-small"
+    server.fault = ServiceFault.HANG
+    patient = Retrying(embedder, query_seconds=0.2)
+    with pytest.raises(EmbedderUnavailable):
+        await patient.embed(["the cat"], "query")
+    assert len(server.asked) == 2
+    await exchange.close()
 
 
 async def test_a_provider_that_is_away_is_away(server, pool):

@@ -185,6 +185,7 @@ def _write(path, pickle, *, compressed=False, storage=b"\0" * 64):
 
 ONE = {"a": np.zeros((4, 4), np.float32)}
 PLAIN = pickled(ONE)
+SIZES = b"J\x04\0\0\0J\x04\0\0\0t("
 BAD = {
     "a call": (b"cos\nsystem\n(X\x04\x00\x00\x00truetR.", {}),
     "another function of torch": (PLAIN.replace(b"_rebuild_tensor_v2", b"_load_from_file_xx"), {}),
@@ -194,8 +195,12 @@ BAD = {
     "no dictionary": (b"\x80\x02K\x01.", {}),
     "cut": (PLAIN[:40], {}),
     "empty": (b"", {}),
-    "negative size": (PLAIN.replace(b"J\x04\0\0\0J\x04\0\0\0t(", b"J\xfc\xff\xff\xffJ\xfc\xff\xff\xfft("), {}),
+    "negative size": (PLAIN.replace(SIZES, b"J\xfc\xff\xff\xffJ\xfc\xff\xff\xfft("), {}),
     "a view": (PLAIN.replace(b"t(J\x04\0\0\0J\x01\0\0\0", b"t(J\x01\0\0\0J\x04\0\0\0"), {}),
+    "sizes beyond all numbers": (
+        PLAIN.replace(b"J\x04\0\0\0J\x04\0\0\0t(", b"\x8a\x05\0\0\0\0\x01\x8a\x05\0\0\0\0\x01t("),
+        {},
+    ),
     "no storage": (PLAIN.replace(b"storage", b"steerage"[:7]), {}),
 }
 
