@@ -13,16 +13,15 @@ from kaynak.auditing import Anchors, AuditLog, Rights, SegmentFiles
 from kaynak.catalog import Catalog, EmbeddedPostgres, LocalBlobStore, Secrets, head_migration
 from kaynak.configured import (
     cache_of,
-    embedders_of,
     fetcher_of,
     identity_options_of,
     master_keys_of,
-    models_of,
     parse_limits_of,
     parts_of,
     rates_of,
     remembering,
 )
+from kaynak.configured_models import embedders_of, keys_of, models_of, reranker_of
 from kaynak.domain import Answering, GenerationSpec, Misconfigured, PartSpec
 from kaynak.embedding import EmbedderPool
 from kaynak.fetching import Fetcher
@@ -46,8 +45,10 @@ from kaynak.retrieval import (
     AuditedSearcher,
     CachedSearcher,
     Feedback,
+    Looking,
     Moments,
     QueuedSearcher,
+    RerankedSearcher,
     Searcher,
     Searching,
     Verifier,
@@ -123,7 +124,8 @@ async def _assemble(settings: Settings, stack: AsyncExitStack, *, connections: i
     vault = Secrets(catalog, master)
     identity = Identity.over(catalog, vault, identity_options_of(settings))
     stack.push_async_callback(identity.close)
-    embedders = embedders_of(settings)
+    keys = keys_of(catalog, vault)
+    embedders = embedders_of(settings, keys)
     stack.push_async_callback(embedders.close)
     parts = parts_of(settings, url, embedders, stack)
     blobs = LocalBlobStore(settings.data_dir / "blobs")
@@ -145,11 +147,23 @@ async def _assemble(settings: Settings, stack: AsyncExitStack, *, connections: i
     plain = QueuedSearcher(searching, Admission(settings.limits.searches, settings.limits.waiting))
     cache = cache_of(settings, master.current(), stack)
     moments = Moments(catalog, parts)
-    searcher: Searching = plain
+    found: Looking = plain
+    reranker = reranker_of(settings, keys)
+    if reranker is not None:
+        found = reranked = RerankedSearcher(plain, reranker, seconds=settings.search.reranker_seconds)
+        stack.push_async_callback(reranked.close)
+    searcher: Searching = found
     if cache is not None and settings.cache.searches:
-        searcher = CachedSearcher(plain, cache, moments, embedders, seconds=settings.cache.seconds)
+        searcher = CachedSearcher(
+            found,
+            cache,
+            moments,
+            embedders,
+            seconds=settings.cache.seconds,
+            version=settings.search.reranker,
+        )
     ledger = Ledger(catalog)
-    models = models_of(settings, catalog, ledger, vault)
+    models = models_of(settings, keys, ledger)
     stack.push_async_callback(models.close)
     default = Answering(model=settings.models.default, fallbacks=settings.models.fallbacks)
     deep = Limits(**settings.deep.model_dump())
@@ -185,7 +199,7 @@ async def _assemble(settings: Settings, stack: AsyncExitStack, *, connections: i
         embedders=embedders,
         collections=collections,
         indexes=indexes,
-        estimating=Estimating(catalog, parts),
+        estimating=Estimating(catalog, parts, embedders),
         verifier=Verifier(catalog, parts, followers, indexes),
         doctor=Doctor(catalog, blobs, parts, followers),
         sharing=Sharing(catalog),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from typing import Any
@@ -10,27 +9,20 @@ from typing import Any
 from pydantic import BaseModel, SecretStr
 
 from kaynak.caching import Cache, MemoryCache, PatientCache, SignedCache
-from kaynak.catalog import Catalog, MasterKeys, Secrets, Vault
+from kaynak.catalog import MasterKeys, Vault
 from kaynak.domain import Answering
 from kaynak.embedding import EmbedderPool
 from kaynak.engines import ArangoOptions, EngineOptions, Engines, MilvusOptions, QdrantOptions
 from kaynak.fetching import Fetcher, FetchLimits, Reach
 from kaynak.generation import Asker
 from kaynak.generation.caching import Asking, CachedAsker, Likeness
-from kaynak.generation.models import Auth, Keys, Ledger, Models, ModelsConfig, Price, Quirk, WireName
 from kaynak.generation.prompting import INSTRUCTIONS
 from kaynak.identity import IdentityOptions, OidcOptions
 from kaynak.indexing import Parts
 from kaynak.limiting import Limiter, MemoryLimiter, PatientLimiter, Purpose, Rates
 from kaynak.parsing import ParseLimits
 from kaynak.retrieval import Moments
-from kaynak.settings import ProviderSettings, Settings, outer_environment
-
-
-def embedders_of(settings: Settings) -> EmbedderPool:
-    """Returns the pool that loads embedding models when they are first asked for."""
-    embedding = settings.embedding
-    return EmbedderPool(embedding.threads, embedding.precision, embedding.runtime, embedding.batch)
+from kaynak.settings import Settings
 
 
 def cache_of(settings: Settings, vault: Vault, stack: AsyncExitStack) -> Cache | None:
@@ -152,34 +144,3 @@ def _oidc(settings: Settings) -> OidcOptions | None:
         redirect_url=chosen.redirect_url,
         sign_up=chosen.sign_up,
     )
-
-
-def models_of(settings: Settings, catalog: Catalog, ledger: Ledger, vault: Secrets) -> Models:
-    """Returns language models: nothing is connected, and no key is read, until one is asked for."""
-    environment = outer_environment()
-    chosen = settings.models
-    config = ModelsConfig(
-        providers={name: _provider(provider) for name, provider in chosen.providers.items()},
-        environment=environment,
-        connect_seconds=chosen.connect_seconds,
-        first_token_seconds=chosen.first_token_seconds,
-        idle_seconds=chosen.idle_seconds,
-        retries=chosen.retries,
-        retry_seconds=chosen.retry_seconds,
-        breaker_failures=chosen.breaker_failures,
-        breaker_seconds=chosen.breaker_seconds,
-    )
-    return Models(config, Keys(catalog, vault, environment), ledger)
-
-
-def _provider(chosen: ProviderSettings) -> dict[str, object]:
-    """Returns what was chosen, as fields of a provider; what was left out is not among them."""
-    fields = {name: getattr(chosen, name) for name in chosen.model_fields_set if getattr(chosen, name) is not None}
-    shapes: dict[str, Callable[[Any], object]] = {
-        "wire": WireName,
-        "auth": Auth,
-        "quirks": lambda names: frozenset(Quirk(name) for name in names),
-        "headers": lambda headers: {name: value.get_secret_value() for name, value in headers.items()},
-        "price": lambda price: Price(price.input, price.output, price.cached),
-    }
-    return {name: shapes[name](value) if name in shapes else value for name, value in fields.items()}

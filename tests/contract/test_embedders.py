@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from kaynak.embedding import Embedder, EmbedderPool, LocalEmbedder, MicroBatching, QueryCache, Retrying
+from kaynak.embedding.sentence_transformer import SentenceTransformersEmbedder
+from kaynak.embedding.soundness import Sound
+from kaynak.testing import fake_sentence_transformers
 from kaynak.testing.embedding_suite import EmbedderSuite
 from kaynak.testing.fake_embedder import FakeEmbedder
 from kaynak.testing.tiny_model import write_tiny_model
@@ -35,7 +39,7 @@ class TestFake(EmbedderSuite):
 class TestWrapped(EmbedderSuite):
     @pytest.fixture
     def embedder(self) -> Make:
-        return lambda: QueryCache(MicroBatching(Retrying(FakeEmbedder()), most=8))
+        return lambda: QueryCache(MicroBatching(Retrying(Sound(FakeEmbedder(), "It")), most=8))
 
 
 class TestOpenVino(EmbedderSuite):
@@ -55,6 +59,15 @@ class TestOnnx(EmbedderSuite):
     def embedder(self, bert: Path) -> Make:
         pytest.importorskip("onnxruntime", reason="the extra onnx is not installed", exc_type=ImportError)
         return lambda: LocalEmbedder.load(bert, runtime="onnx", batch_tokens=128)
+
+
+class TestSentenceTransformers(EmbedderSuite):
+    """Over a stand-in for the library: torch is not part of the tests."""
+
+    @pytest.fixture
+    def embedder(self, monkeypatch: pytest.MonkeyPatch) -> Make:
+        monkeypatch.setitem(sys.modules, "sentence_transformers", fake_sentence_transformers.module())
+        return lambda: SentenceTransformersEmbedder.load("any")
 
 
 class TestPooled(EmbedderSuite):

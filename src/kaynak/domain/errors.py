@@ -33,6 +33,7 @@ KaynakError
 │   ├── CatalogUnavailable
 │   ├── EngineUnavailable
 │   ├── EmbedderUnavailable
+│   ├── RerankerUnavailable
 │   ├── ModelUnavailable
 │   │   └── StreamTruncated
 │   └── RevisionTimeout
@@ -291,9 +292,31 @@ class EngineUnavailable(Unavailable):
 
 
 class EmbedderUnavailable(Unavailable):
-    """An embedding model does not answer."""
+    """An embedding model does not answer.
+
+    Attributes:
+        retry_after: Seconds after which its provider wants to be asked again; None if it did not say.
+    """
 
     type = "embedder-unavailable"
+
+    def __init__(self, message: str, *, hint: str | None = None, retry_after: float | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.retry_after = retry_after
+
+
+class RerankerUnavailable(Unavailable):
+    """A re-ranker does not answer.
+
+    Attributes:
+        retry_after: Seconds after which its provider wants to be asked again; None if it did not say.
+    """
+
+    type = "reranker-unavailable"
+
+    def __init__(self, message: str, *, hint: str | None = None, retry_after: float | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.retry_after = retry_after
 
 
 class ModelUnavailable(Unavailable):

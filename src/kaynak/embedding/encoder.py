@@ -87,6 +87,25 @@ def build_encoder(ops: Ops[N], spec: ModelSpec, weights: Weights) -> N:
     return ops.unit(sentence)
 
 
+def build_tokens(ops: Ops[N], spec: ModelSpec, weights: Weights) -> N:
+    """Returns the node of the token vectors, shape (B, T, H). The graph's inputs are those of `build_encoder`.
+
+    Raises:
+        Misconfigured: A tensor that the architecture needs is not in the weights.
+    """
+    try:
+        mask = ops.input("attention_mask", 2)
+        hidden = _embeddings(ops, spec, weights)
+        for layer in range(spec.layers):
+            hidden = _layer(ops, spec, weights, f"encoder.layer.{layer}.", hidden, mask)
+    except KeyError as exc:
+        raise Misconfigured(
+            f"The weights of {spec.name} lack the tensor {exc}: they are not of a {spec.model_type} encoder.",
+            hint="Choose a directory of a BERT or XLM-RoBERTa model.",
+        ) from exc
+    return hidden
+
+
 def build_classifier(ops: Ops[N], spec: ModelSpec, weights: Weights) -> N:
     """Returns the node of the scores of the classes before softmax, shape (B, classes).
 

@@ -26,8 +26,10 @@ def tokens_per_word(text: str, tokenizer: TokenCounter) -> float:
     In a language the model was trained on most words are one or two pieces (0.96 to 1.7 for English questions
     with all-MiniLM-L6-v2); in one it was not, words fall apart (3.4 for Turkish). A piece that is unknown
     altogether counts as the whole word's letters, since the model sees nothing of it. Words are runs of
-    letters; the first 2,000 characters are looked at.
+    letters; the first 2,000 characters are looked at. Where tokens are only estimated nothing can be told: 0 as well.
     """
+    if getattr(tokenizer, "estimated", False):
+        return 0.0
     words = _WORD.findall(text[:_SAMPLE])
     if not words:
         return 0.0

@@ -34,7 +34,8 @@ def locate(name: str) -> Path:
             return path.resolve()
         raise Misconfigured(
             f"“{name[:200]}” is neither a built-in embedding model nor a directory.",
-            hint=f"Use {', '.join(_HUB_NAMES)}, or the path of a model directory.",
+            hint=f"Use {', '.join(_HUB_NAMES)}, the path of a model directory, or a provider that is set up, as "
+            "provider:model; see docs/embedders.md.",
         )
     return _in_wheel() or _from_hub(name)
 

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal, Protocol
 
 import numpy as np
@@ -36,4 +36,26 @@ class Embedder(Protocol):
 
     async def close(self) -> None:
         """Frees the model. Later calls of ``embed`` raise."""
+        ...
+
+
+class SparseEmbedder(Protocol):
+    """Text to weights of tokens: a learnt counterpart of counting words, for lexical engines that take weights.
+
+    Two texts are as near as the sum, over the tokens they share, of the product of their weights.
+    """
+
+    fingerprint: str
+    """Equal fingerprints give weights of the same tokens that are interchangeable."""
+
+    async def embed_sparse(self, texts: Sequence[str], kind: Kind) -> list[Mapping[int, float]]:
+        """Returns for each text, in order, the weight of each of its tokens by token id, all above zero.
+
+        Raises:
+            EmbedderUnavailable: The model does not answer; retry later.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Frees the model."""
         ...

@@ -53,8 +53,9 @@ class ModelSpec:
         pooling: One or more; several are concatenated in this order.
         dense: Layers after pooling.
         prompts: Prefix by kind; ``query`` and ``document``.
-        weights: Safetensors files; empty when `graph` is given.
-        graph: ONNX or OpenVINO IR file with the whole encoder, when there are no safetensors.
+        weights: Files of safetensors, or of torch; empty when `graph` is given.
+        graph: ONNX or OpenVINO IR file with the whole encoder, when there are
+            no safetensors.
         lowercase: Whether the tokenizer must lower texts first.
     """
 
@@ -100,8 +101,10 @@ def read_spec(directory: Path) -> ModelSpec:
     weights = _weights(body)
     graph = None if weights else _graph(body)
     if not weights and graph is None:
+        weights = torch_weights(body)
+    if not weights and graph is None:
         raise Misconfigured(
-            f"{directory.name} has no weights: no safetensors, ONNX or OpenVINO file.",
+            f"{directory.name} has no weights: no safetensors, ONNX, OpenVINO or torch file.",
             hint="Fetch the model again, or convert its weights to safetensors.",
         )
     padding = int(config.get("pad_token_id") or 0)
@@ -195,6 +198,15 @@ def _weights(body: Path) -> tuple[Path, ...]:
     if single.is_file():
         return (single,)
     index = _json(body / "model.safetensors.index.json").get("weight_map", {})
+    return tuple(body / name for name in sorted(set(index.values())))
+
+
+def torch_weights(body: Path) -> tuple[Path, ...]:
+    """Returns the files in which torch has saved the weights; none if there are none."""
+    single = body / "pytorch_model.bin"
+    if single.is_file():
+        return (single,)
+    index = _json(body / "pytorch_model.bin.index.json").get("weight_map", {})
     return tuple(body / name for name in sorted(set(index.values())))
 
 

@@ -85,6 +85,10 @@ class ModelTokenizer:
         """See `TokenCounter`."""
         return len(self.bare(text))
 
+    def ids_of(self, tokens: Sequence[str]) -> frozenset[int]:
+        """Returns the ids of those of ``tokens`` that the vocabulary has."""
+        return frozenset(found for token in tokens if (found := self._tokenizer.token_to_id(token)) is not None)
+
     def unknown(self, text: str) -> int:
         """Returns how many tokens of ``text`` stand for something the vocabulary cannot spell."""
         return self.bare(text).count(self._unknown) if self._unknown is not None else 0

@@ -1,4 +1,4 @@
-"""Tensors out of safetensors files, as views of mapped pages: nothing is copied before it is needed."""
+"""Tensors out of files of safetensors and torch, as views of mapped pages: nothing is copied before it is needed."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kaynak.domain import Misconfigured
+from kaynak.embedding.torch_file import read_entries
 
 Floats = NDArray[np.float32]
 
+_OF_TORCH = {".bin", ".pt", ".pth"}
 _HEADER_LIMIT = 100 * 1024 * 1024
 _TYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2", "I64": "<i8", "I32": "<i4", "U8": "u1"}
 
@@ -36,6 +38,10 @@ class Weights(Mapping[str, Floats]):
         try:
             with path.open("rb") as file:
                 pages = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+            if path.suffix in _OF_TORCH:
+                for one in read_entries(path):
+                    self._tensors[one.name] = (pages, one.dtype, one.shape, one.start, one.end)
+                return
             (size,) = struct.unpack("<Q", pages[:8])
             if size > min(_HEADER_LIMIT, len(pages) - 8):
                 raise ValueError("the header is longer than the file")

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
+from typing import Protocol
 
 from kaynak.catalog import Catalog, to_embed
 from kaynak.chunking import build_chunker, embedding_text
@@ -23,17 +24,31 @@ _WORDS_BYTES = 0.6
 """Of a lexical index for each byte of text."""
 
 
+class Tariff(Protocol):
+    """Where models run, and what they cost. See `kaynak.embedding.EmbedderPool`."""
+
+    def hosted(self, name: str, /) -> bool:
+        """Returns whether texts for the model of that name are sent to another machine."""
+        ...
+
+    async def price_of(self, name: str, /) -> float | None:
+        """Returns US dollars for a million tokens; 0 for what runs on machines of one's own, None if not known."""
+        ...
+
+
 class Estimating:
     """Says beforehand what a generation would take.
 
     Args:
         catalog: The truth.
         parts: Models.
+        tariff: What models cost; None: all run here.
     """
 
-    def __init__(self, catalog: Catalog, parts: Parts) -> None:
+    def __init__(self, catalog: Catalog, parts: Parts, tariff: Tariff | None = None) -> None:
         self._catalog = catalog
         self._parts = parts
+        self._tariff = tariff
 
     async def estimate(self, scope: Scope, collection: str, wanted: Wanted) -> IndexEstimate:
         """Returns what a generation of these parts would take. Nothing is sent to anybody for it.
@@ -54,8 +69,10 @@ class Estimating:
         passages, texts, characters, sample = await self._needed(found, spec, chunker.fingerprint, embedder)
         counted = await asyncio.to_thread(lambda: [embedder.tokenizer.count(one) for one in sample])
         tokens = round(sum(counted) / len(counted) * texts) if counted else 0
-        local = True
-        price = 0.0
+        name = spec.embedder.name
+        local = self._tariff is None or not self._tariff.hosted(name)
+        rate = 0.0 if self._tariff is None else await self._tariff.price_of(name)
+        price = None if rate is None else rate * tokens / 1_000_000
         seconds = passages / _WRITES_A_SECOND
         if local and texts and sample:
             begun = time.perf_counter()

@@ -11,6 +11,7 @@ import structlog
 from kaynak.catalog import BlobStore, Catalog, Started, given_titles
 from kaynak.chunking import build_chunker
 from kaynak.domain import Collection, EngineUnavailable, ParsedDocument, RevisionTimeout, Scope, UnreadableDocument
+from kaynak.embedding import check_fingerprint
 from kaynak.indexing import Embedders, Followers
 from kaynak.ingestion.committing import Committing
 from kaynak.ingestion.progress import JobStopped, Progress
@@ -91,6 +92,7 @@ class Pipeline:
 
         Raises:
             KaynakError: A transient fault; run the job again later.
+            Misconfigured: The embedding model is not the one of the collection any more.
         """
         scope = Scope("worker", frozenset({started.collection_id}))
         async with self._catalog.read() as unit:
@@ -100,6 +102,7 @@ class Pipeline:
             titles = await given_titles(unit.connection, [version.document_id for version in pending])
         spec = collection.generation.spec
         embedder = await self._embedders.get(spec.embedder.name)
+        check_fingerprint(embedder, collection.generation.embedder_fingerprint)
         chunker = build_chunker(spec.chunker, embedder.tokenizer, embedder.max_tokens)
         progress = Progress(self._catalog, job_id, started.attempt)
         for stage in ("parse", "commit", "index"):

@@ -2,9 +2,10 @@
 
 from kaynak.retrieval.admission import Admission, QueuedSearcher, Steered
 from kaynak.retrieval.audited import AuditedSearcher, looked_up
-from kaynak.retrieval.cached import CachedSearcher, Searching, plausible
+from kaynak.retrieval.cached import CachedSearcher, Looking, Searching, plausible
 from kaynak.retrieval.feedback import Feedback
 from kaynak.retrieval.moments import Moment, Moments
+from kaynak.retrieval.reranked import RerankedSearcher
 from kaynak.retrieval.searcher import Searcher
 from kaynak.retrieval.sides import Vector
 from kaynak.retrieval.spelling import pieces_per_word
@@ -15,9 +16,11 @@ __all__ = [
     "AuditedSearcher",
     "CachedSearcher",
     "Feedback",
+    "Looking",
     "Moment",
     "Moments",
     "QueuedSearcher",
+    "RerankedSearcher",
     "Searcher",
     "Searching",
     "Steered",

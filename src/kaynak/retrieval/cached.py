@@ -54,9 +54,20 @@ class CachedSearcher:
         moments: Know what a search depends on.
         embedders: Models by name.
         seconds: How long to remember.
+        version: What shapes results and is no part of requests, collections or the program, such as a re-ranker.
     """
 
-    def __init__(self, inner: Looking, cache: Cache, moments: Moments, embedders: Embedders, *, seconds: float) -> None:
+    def __init__(
+        self,
+        inner: Looking,
+        cache: Cache,
+        moments: Moments,
+        embedders: Embedders,
+        *,
+        seconds: float,
+        version: str | None = None,
+    ) -> None:
+        self._version = version
         self._inner = inner
         self._embedders = embedders
         self._models: dict[str, str] = {}
@@ -71,7 +82,7 @@ class CachedSearcher:
         moment = await self._moment(request, scope)
         if moment is None:
             return await self._inner.search(request, scope)
-        key = "search:" + digest(__version__, self._values.shape, request, scope, moment)
+        key = "search:" + digest(__version__, self._values.shape, self._version, request, scope, moment)
         known = await self._recall(key, moment, scope)
         if known is not None:
             spent = round((time.perf_counter() - begin) * 1000, 3)

@@ -26,7 +26,7 @@ from kaynak.domain import (
     SearchMode,
     may_read,
 )
-from kaynak.embedding import Embedder
+from kaynak.embedding import Embedder, check_fingerprint
 from kaynak.engines import Candidates, LexicalCandidates
 from kaynak.indexing import Parts
 from kaynak.retrieval.narrow import Narrow
@@ -184,8 +184,7 @@ class Question:
         engine = _present(self._parts.dense_of, sides.collection)
         with sides.timed("embed"):
             embedder, sides.vector = await self._embedded(generation.spec.embedder.name)
-        if embedder.fingerprint != generation.embedder_fingerprint:
-            raise EmbedderUnavailable("The embedding model is not the one the collection was indexed with.")
+        check_fingerprint(embedder, generation.embedder_fingerprint)
         with sides.timed("dense"):
             sides.dense, sides.profile = await asyncio.gather(
                 engine.search(generation.key, sides.vector, depth, condition=self._of(sides.collection)),

@@ -19,8 +19,11 @@ def pieces_per_word(text: str, tokenizer: TokenCounter) -> float:
     """Returns how many tokens a word of ``text`` takes; 0 when it has no words.
 
     About 1 to 1.7 in a language the model was trained on, about 3 in one it was not. A token that stands for
-    something unknown counts as all the letters of a word, since the model sees nothing of them.
+    something unknown counts as all the letters of a word, since the model sees nothing of them. Where tokens are only
+    estimated, nothing can be told: 0 as well.
     """
+    if getattr(tokenizer, "estimated", False):
+        return 0.0
     runs = _runs(text[:_SAMPLE])
     if not runs:
         return 0.0

@@ -34,6 +34,7 @@ from kaynak.settings.sections import (
     ParsingSettings,
     QdrantSettings,
     RateSettings,
+    SearchSettings,
     UrlSettings,
     checked_networks,
 )
@@ -94,6 +95,7 @@ class Settings(BaseSettings):
     log: LogSettings = Field(LogSettings(), description="Logs.")
     parsing: ParsingSettings = Field(ParsingSettings(), description="Parsing.")
     embedding: EmbeddingSettings = Field(EmbeddingSettings(), description="Embedding.")
+    search: SearchSettings = Field(SearchSettings(), description="Searching.")
     qdrant: QdrantSettings = Field(QdrantSettings(), description="Qdrant.")
     milvus: MilvusSettings = Field(MilvusSettings(), description="Milvus.")
     arangodb: ArangoSettings = Field(ArangoSettings(), description="ArangoDB.")

@@ -65,16 +65,49 @@ class RateSettings(BaseModel):
     sign_in: int = Field(20, ge=0, description="Tries to sign in in a minute, of an address and to an account.")
 
 
-class EmbeddingSettings(BaseModel):
-    """How the built-in models run."""
+class PromptSettings(BaseModel):
+    """What is put before texts."""
 
-    model: str = Field("minilm", description="Default model of new collections: a name, or a model directory.")
+    model_config = ConfigDict(extra="forbid")
+
+    query: str = Field("", description="Before queries.")
+    document: str = Field("", description="Before passages.")
+
+
+class EmbeddingSettings(BaseModel):
+    """Embedding models, and how those of this machine run."""
+
+    model: str = Field(
+        "minilm",
+        description="Default model of new collections: a name, a model directory, or provider:model; see "
+        "docs/embedders.",
+    )
     precision: Literal["auto", "bf16", "f32"] = Field("auto", description="auto: bf16 where the CPU has it.")
     threads: int = Field(0, ge=0, description="Threads of the model; 0 for all cores.")
     runtime: Literal["auto", "openvino", "onnx"] = Field("auto", description="Which library runs the model.")
     batch: int = Field(
         32, ge=1, le=1024, description="Texts of sixteen tokens in one batch; longer ones share it with fewer."
     )
+    tei_urls: tuple[str, ...] = Field(
+        (), description="Servers of Text Embeddings Inference, for models named tei:MODEL, as a JSON list."
+    )
+    prompts: dict[str, PromptSettings] = Field(
+        {}, description="What hosted models want before texts, by their name, as JSON; see docs/embedders."
+    )
+    seconds: float = Field(60, gt=0, description="Most time for one request to a hosted model.")
+    query_seconds: float = Field(10, gt=0, description="The same while somebody waits for a search.")
+
+
+class SearchSettings(BaseModel):
+    """How passages are found."""
+
+    reranker: str | None = Field(
+        None,
+        pattern=r"^(cross|colbert|cohere|jina|tei):\S.*$",
+        description="What puts the first 50 passages in a better order: cross:DIRECTORY, colbert:DIRECTORY, "
+        "cohere:MODEL, jina:MODEL, tei:URL; unset: nothing.",
+    )
+    reranker_seconds: float = Field(5, gt=0, description="Most time for that; then they stay as they were found.")
 
 
 class QdrantSettings(BaseModel):

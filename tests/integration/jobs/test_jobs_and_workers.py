@@ -132,6 +132,23 @@ async def test_transient_faults_are_tried_again(workshop: Workshop) -> None:
     assert (job.state, job.attempts, job.counts) == (JobState.SUCCEEDED, 3, {Outcome.ADDED: 3})
 
 
+async def test_with_another_model_under_the_same_name_nothing_is_embedded(workshop: Workshop) -> None:
+    await workshop.collection()
+    fingerprint = workshop.embedder.fingerprint
+    workshop.embedder.fingerprint = "another"
+    submission = await workshop.send(numbered(3))
+    assert submission.job is not None
+    await workshop.running.run(submission.job.id)
+    job = await workshop.jobs.get(OWNER, submission.job.id)
+    assert job.state is JobState.FAILED
+    assert "not the one the collection was indexed with" in (job.error or "")
+    assert workshop.embedder.calls == []
+    workshop.embedder.fingerprint = fingerprint
+    await workshop.jobs.requeue(OWNER, job.id)
+    async with workshop.working():
+        assert (await workshop.done(submission)).counts == {Outcome.ADDED: 3}
+
+
 async def test_faults_that_last_make_a_dead_letter_that_can_be_requeued(workshop: Workshop) -> None:
     await workshop.collection()
     workshop.embedder.failures = [EmbedderUnavailable("The model is away.") for _ in range(5)]

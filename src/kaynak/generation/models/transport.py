@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ipaddress
 import itertools
 import ssl
 from collections.abc import AsyncIterator, Mapping
@@ -19,6 +18,7 @@ import orjson
 from kaynak.domain import KaynakError, ModelRefused, ModelUnavailable, StreamTruncated
 from kaynak.generation.models.failures import Said, failure, key_hint, said
 from kaynak.generation.models.providers import Auth, Provider
+from kaynak.remote.connecting import is_loopback, translating
 
 MOST_ERROR_BYTES = 64 * 1024
 _LANE = 64
@@ -133,7 +133,7 @@ class Transport:
 
     async def _made(self, base: str, others: list[_Lane]) -> _Lane:
         """Returns a lane to one address. Reading the certificates takes long: it is done once, beside the loop."""
-        local = _is_loopback(urlsplit(base).hostname or "")
+        local = is_loopback(urlsplit(base).hostname or "")
         context: ssl.SSLContext | bool = False  # no certificates are met on a plain connection to this machine
         if not (local and base.startswith("http://")):
             context = others[0].context if others else await asyncio.to_thread(httpx.create_ssl_context)
@@ -210,32 +210,10 @@ def broken_off(provider: Provider, *, started: bool) -> ModelUnavailable:
     return StreamTruncated(f"{provider.title} closed the connection without an answer.", hint="Try again.")
 
 
-@contextlib.contextmanager
-def _translated(provider: Provider) -> Any:
-    try:
-        yield
-    except httpx.ConnectTimeout as exc:
-        raise ModelUnavailable(
-            f"{provider.title} cannot be reached: the connection took too long.", hint=_reach_hint(provider)
-        ) from exc
-    except httpx.ConnectError as exc:
-        if "CERTIFICATE_VERIFY_FAILED" in str(exc):
-            raise ModelRefused(
-                f"The certificate of {provider.title} cannot be verified.",
-                hint="If your company has its own authority, set SSL_CERT_FILE to its certificates.",
-            ) from exc
-        raise ModelUnavailable(f"{provider.title} cannot be reached.", hint=_reach_hint(provider)) from exc
-    except (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.LocalProtocolError) as exc:
-        raise ModelRefused(
-            f"The address or the key of {provider.title} cannot be sent.", hint=key_hint(provider)
-        ) from exc
-    except httpx.HTTPError as exc:
-        raise ModelUnavailable(f"The connection to {provider.title} broke.", hint="Try again.") from exc
-
-
-def _reach_hint(provider: Provider) -> str:
-    host = urlsplit(provider.url or "").netloc.rpartition("@")[2]
-    return f"Is it running at {host}, and may this machine reach it?"
+def _translated(provider: Provider) -> contextlib.AbstractContextManager[None]:
+    return translating(
+        provider.title, provider.url or "", away=ModelUnavailable, refused=ModelRefused, hint=key_hint(provider)
+    )
 
 
 def _headers(provider: Provider, key: str | None) -> dict[str, str]:
@@ -248,10 +226,3 @@ def _headers(provider: Provider, key: str | None) -> dict[str, str]:
 
 def _url(provider: Provider, path: str) -> str:
     return (provider.url or "").rstrip("/") + path
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")

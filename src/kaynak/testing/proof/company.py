@@ -65,7 +65,7 @@ async def opened(folder: Path, database_url: str) -> AsyncIterator[Kaynak]:
         return Parts(embedders, dense, lexical, settings.data_dir / "locks")
 
     with (
-        mock.patch.object(composition, "embedders_of", lambda _: embedders),
+        mock.patch.object(composition, "embedders_of", lambda *_: embedders),
         mock.patch.object(composition, "parts_of", parts),
         mock.patch.object(composition, "ParserPool", _Parsers),
         mock.patch("kaynak.identity.passwords._MEMORY_KIB", 64),

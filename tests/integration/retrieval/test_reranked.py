@@ -1,0 +1,163 @@
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from kaynak.domain import OWNER, GroupBy, InvalidRequest, Misconfigured, RerankerUnavailable, SearchRequest
+from kaynak.retrieval import RerankedSearcher
+
+pytestmark = pytest.mark.anyio
+
+
+class ByNumber:
+    """Scores a passage by the number in it: the larger, the better."""
+
+    name = "by-number"
+
+    def __init__(self):
+        self.calls = []
+        self.error = None
+        self.closed = False
+        self.waits = 0.0
+
+    async def rerank(self, query, passages):
+        self.calls.append((query, list(passages)))
+        await asyncio.sleep(self.waits)
+        if self.error is not None:
+            raise self.error
+        return [int("".join(filter(str.isdigit, passage)) or 0) / 1000 for passage in passages]
+
+    async def close(self):
+        self.closed = True
+
+
+@pytest.fixture
+async def reranker():
+    return ByNumber()
+
+
+@pytest.fixture
+async def searcher(world, reranker):
+    handbook = await world.collection()
+    for number in range(70):
+        await world.add(handbook, f"d{number:02}", [f"Boats sail {'far ' * (number % 11)}number {number}."])
+    await world.index(handbook)
+
+    async def opening():
+        return reranker
+
+    found = RerankedSearcher(world.searcher, opening, seconds=5.0)
+    yield found
+    await found.close()
+
+
+ASKED = SearchRequest("boats sail", ("handbook",), limit=5)
+
+
+def names(result):
+    return [hit.external_id for hit in result.hits]
+
+
+async def test_the_first_fifty_are_in_the_order_of_the_reranker(world, searcher, reranker):
+    plain = await world.searcher.search(replace(ASKED, limit=70), OWNER)
+    result = await searcher.search(ASKED, OWNER)
+    best = sorted(names(plain)[:50], reverse=True)
+    assert names(result) == best[:5]
+    assert result.more
+    assert [hit.score for hit in result.hits] == [hit.score for hit in plain.hits[:5]]
+    ((query, passages),) = reranker.calls
+    assert query == "boats sail"
+    assert len(passages) == 50
+    assert "rerank" in result.trace.stages
+    assert result.degraded == ()
+
+
+async def test_pages_continue_each_other(world, searcher):
+    whole = names(await searcher.search(replace(ASKED, limit=70), OWNER))
+    assert len(set(whole)) == 70
+    paged = []
+    for offset in range(0, 70, 10):
+        result = await searcher.search(replace(ASKED, limit=10, offset=offset), OWNER)
+        paged += names(result)
+        assert result.more == (offset < 60)
+    assert paged == whole
+    assert whole[50:] == names(await world.searcher.search(replace(ASKED, limit=20, offset=50), OWNER))
+
+
+async def test_documents_are_put_in_order_too(searcher):
+    result = await searcher.search(replace(ASKED, group_by=GroupBy.DOCUMENT), OWNER)
+    assert names(result) == sorted(names(result), reverse=True)
+
+
+@pytest.mark.parametrize(
+    "error", [RerankerUnavailable("It sleeps."), Misconfigured("It has no key.")], ids=["away", "misconfigured"]
+)
+async def test_a_reranker_that_is_away_leaves_the_order(world, searcher, reranker, error):
+    reranker.error = error
+    plain = await world.searcher.search(ASKED, OWNER)
+    for _ in range(2):
+        result = await searcher.search(ASKED, OWNER)
+        assert names(result) == names(plain)
+        assert "not re-ranked" in result.degraded[0]
+    assert len(reranker.calls) == 1  # it is left alone for a while
+    searcher._rests_until = 0.0
+    reranker.error = None
+    assert names(await searcher.search(ASKED, OWNER)) != names(plain)
+
+
+async def test_a_reranker_that_is_slow_is_not_waited_for(world, reranker, searcher):
+    reranker.waits = 5.0
+    searcher._seconds = 0.05
+    result = await searcher.search(ASKED, OWNER)
+    assert names(result) == names(await world.searcher.search(ASKED, OWNER))
+    assert "0.05 s" in result.degraded[0]
+
+
+async def test_one_that_cannot_be_loaded_is_tried_again(world, reranker):
+    handbook = await world.collection()
+    for number in range(3):
+        await world.add(handbook, f"d{number}", [f"Boats sail {number}."])
+    await world.index(handbook)
+    faults = [Misconfigured("No such directory.")]
+
+    async def opening():
+        if faults:
+            raise faults.pop()
+        return reranker
+
+    searcher = RerankedSearcher(world.searcher, opening, seconds=5.0)
+    assert (await searcher.search(ASKED, OWNER)).degraded
+    searcher._rests_until = 0.0
+    assert not (await searcher.search(ASKED, OWNER)).degraded
+    await searcher.close()
+    assert reranker.closed
+
+
+async def test_what_moved_is_explained(searcher):
+    explained = replace(ASKED, explain=True, explain_document="d69")
+    result = await searcher.search(explained, OWNER)
+    notes = [note for hit in result.hits for note in hit.explanation.notes]
+    assert any("the re-ranker moved it from place" in note for note in notes)
+    absent = result.trace.absent
+    if absent.found:
+        assert absent.reason == f"It is hit {names(result).index('d69') + 1}."
+    last = names(await searcher.search(replace(ASKED, limit=50), OWNER))[-1]
+    absent = (await searcher.search(replace(explained, explain_document=last), OWNER)).trace.absent
+    assert (absent.found, absent.stage, absent.reason) == (False, "limit", "It is hit 50, beyond what was asked for.")
+
+
+async def test_nothing_found_needs_no_reranker(world, searcher, reranker):
+    await world.index(await world.collection("empty"))
+    result = await searcher.search(replace(ASKED, collections=("empty",)), OWNER)
+    assert result.hits == ()
+    assert reranker.calls == []
+    with pytest.raises(InvalidRequest):
+        await searcher.search(replace(ASKED, limit=0), OWNER)
+
+
+async def test_the_rest_is_passed_on(searcher):
+    await searcher.search(ASKED, OWNER)
+    assert (await searcher.embedder_of("handbook")).dimensions == 64
+    assert await searcher.pages(OWNER, []) == []
