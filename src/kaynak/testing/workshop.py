@@ -97,6 +97,14 @@ class OneEmbedder:
         """See `kaynak.embedding.EmbedderPool.get`."""
         return self.others.get(name, self.embedder)
 
+    def hosted(self, name: str, /) -> bool:
+        """See `kaynak.embedding.EmbedderPool.hosted`."""
+        return False
+
+    async def price_of(self, name: str, /) -> float | None:
+        """See `kaynak.embedding.EmbedderPool.price_of`."""
+        return 0.0
+
 
 @dataclass
 class Workshop:
