@@ -82,6 +82,13 @@ def payload_terms(payload: Mapping[str, Json]) -> list[str]:
     return list(terms)
 
 
+def payload_leaves(payload: Mapping[str, Json]) -> Iterator[tuple[str, JsonScalar]]:
+    """Yields (path, value) of all values of a payload that a comparison may meet; the same pair may come twice."""
+    for path, value in _at(payload, ""):
+        for leaf in _leaves(value):
+            yield path, leaf
+
+
 def _at(node: Json, path: str) -> Iterator[tuple[str, Json]]:
     if isinstance(node, Mapping):
         for key, value in node.items():

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from kaynak.domain import Misconfigured
 from kaynak.engines.options import EngineOptions
 from kaynak.engines.protocol import DenseEngine, LexicalEngine
+
+if TYPE_CHECKING:
+    from kaynak.engines.qdrant.transport import Transport
 
 
 def _pgvector(options: EngineOptions) -> DenseEngine:
@@ -46,14 +50,40 @@ def _arangodb_lexical(options: EngineOptions) -> LexicalEngine:
     return ArangoLexical(options.arangodb)
 
 
+def _qdrant(options: EngineOptions) -> Transport:
+    if options.qdrant.url:
+        with _installed("qdrant"):
+            from kaynak.engines.qdrant.server import ServerTransport
+
+            return ServerTransport(options.qdrant)
+    with _installed("qdrant-embedded"):
+        from kaynak.engines.qdrant.edge import EdgeTransport
+
+        return EdgeTransport(options.data_dir / "indexes" / "qdrant")
+
+
+def _qdrant_dense(options: EngineOptions) -> DenseEngine:
+    from kaynak.engines.qdrant import QdrantDense
+
+    return QdrantDense(_qdrant(options))
+
+
+def _qdrant_lexical(options: EngineOptions) -> LexicalEngine:
+    from kaynak.engines.qdrant import QdrantLexical
+
+    return QdrantLexical(_qdrant(options))
+
+
 _DENSE: dict[str, Callable[[EngineOptions], DenseEngine]] = {
     "pgvector": _pgvector,
     "arangodb": _arangodb_dense,
+    "qdrant": _qdrant_dense,
     "memory": _memory_dense,
 }
 _LEXICAL: dict[str, Callable[[EngineOptions], LexicalEngine]] = {
     "tantivy": _tantivy,
     "arangodb": _arangodb_lexical,
+    "qdrant": _qdrant_lexical,
     "memory": _memory_lexical,
 }
 DENSE_ENGINES = tuple(_DENSE)

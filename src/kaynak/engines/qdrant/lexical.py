@@ -1,0 +1,171 @@
+from __future__ import annotations
+
+import asyncio
+import zlib
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from uuid import UUID
+
+from kaynak.domain import Filter, Json, clean
+from kaynak.engines.analysis import QueryWord, entry_terms, query_words
+from kaynak.engines.checks import check_limit
+from kaynak.engines.protocol import Capabilities, Entry, LexicalCandidates, LexicalSpec
+from kaynak.engines.qdrant.base import HEADER, QdrantIndexes, check_ids, replaced
+from kaynak.engines.qdrant.filters import compile_filter
+from kaynak.engines.qdrant.payloads import stored_payload
+from kaynak.engines.qdrant.searching import best
+from kaynak.engines.qdrant.spec import LANGUAGE, WORDS, Layout, layout_from, lexical_layout, with_average
+from kaynak.engines.qdrant.transport import Clause, Ids, Look, OneOf, Sparse, Stored, Transport
+from kaynak.engines.scoring import K1, B, Plan, idf, plan_query
+
+_PART = 500
+_MAX_LANGUAGES = 8
+_AT_ONCE = 16
+"""Counts that are asked for at the same time."""
+
+_USUAL = 100.0
+"""Terms of a passage of a hundred tokens with its title, as in decision 9: what an index expects before it has any."""
+
+_DOUBTS = 100
+"""Entries that the first write must have to outweigh what was expected."""
+
+
+class QdrantLexical(QdrantIndexes):
+    """BM25 by sparse vectors: an entry holds what its terms are worth by their count, a query what they weigh.
+
+    What a term is worth depends on the length of the usual entry, which would change with every write; so it is taken
+    from the first write and kept with the index. Passages are cut to one size, so it is about right for all of them,
+    and a length that is wrong by half changes all scores alike rather than their order.
+
+    What a term weighs is computed here, from counts that Qdrant is asked for. It could do that itself (its modifier
+    "idf"), but counts for each shard and segment apart, and counts what was deleted until it is cleaned up: 10 of 100
+    where 5 of 95 were left. Ceiling, coverage and ``known`` could not be told from such numbers.
+
+    A term is a number of 32 bits, the hash of its letters. Two words of a million share one with others at a chance of
+    1 in 4,000 each, and are then found by each other.
+    """
+
+    def __init__(self, transport: Transport) -> None:
+        super().__init__(transport, "words")
+        self.capabilities = Capabilities(
+            metrics=frozenset(), named_vectors=False, filters=True, shared=transport.shared, atomic=False
+        )
+
+    async def create(self, spec: LexicalSpec) -> None:
+        """See `LexicalEngine.create`."""
+        await self._make(spec.name, lexical_layout(spec, self._transport.unsupported))
+
+    async def apply(self, name: str, upserts: Sequence[Entry], deletes: Sequence[UUID], revision: int) -> None:
+        """See `LexicalEngine.apply`."""
+        layout = await self._layout(name)
+        entries = {one.id: one for one in upserts}
+        check_ids(list(entries))
+        if layout.average is None and entries:
+            layout = await self._with_average(name, list(entries.values()))
+        gone = replaced(deletes, {key: one.document_id for key, one in entries.items()})
+        await self._write(name, layout, _parts(layout, list(entries.values())), gone, revision)
+
+    async def search(
+        self,
+        name: str,
+        query: str,
+        limit: int,
+        *,
+        languages: Sequence[str] = (),
+        condition: Filter | None = None,
+        coverage: bool = False,
+    ) -> LexicalCandidates:
+        """See `LexicalEngine.search`."""
+        layout = await self._layout(name)
+        check_limit(limit)
+        words = query_words(clean(query), languages or await self._languages(name))
+        total, counts = await self._frequencies(name, words)
+        plan = plan_query(words, lambda term: min(total, counts[term_number(term)]), total)
+        if not plan.terms:
+            return LexicalCandidates((), (), "exact", known=plan.known)
+        weights: dict[int, float] = {}
+        for term, factor in plan.terms.items():
+            number = term_number(term)
+            weights[number] = weights.get(number, 0.0) + factor * idf(min(total, counts[number]), total)
+        vector = Sparse(list(weights), list(weights.values()))
+        look = Look(WORDS, vector, Clause(), limit, payload=(WORDS,) if coverage else ())
+        where = compile_filter(condition, layout.tenant)
+        found = await best(self._transport, self._place(name), look, condition, where)
+        return LexicalCandidates(
+            ids=found.ids,
+            scores=found.scores,
+            mode="exact",
+            ceiling=plan.ceiling,
+            coverage=tuple(_coverage(plan, payload) for _, _, payload in found.rows) if coverage else (),
+            known=plan.known,
+        )
+
+    async def _with_average(self, name: str, entries: Sequence[Entry]) -> Layout:
+        # Another process may have been first.
+        layout = layout_from(name, await self._header(name))
+        if layout.average is None:
+            terms = sum(len(entry_terms(one.text, one.context, one.language)) for one in entries)
+            layout = with_average(layout, (_USUAL * _DOUBTS + terms) / (_DOUBTS + len(entries)))
+        self._layouts[name] = layout
+        return layout
+
+    async def _languages(self, name: str) -> tuple[str | None, ...]:
+        known: tuple[str | None, ...] | None = self._memo.get(name, LANGUAGE)
+        if known is None:
+            found = await self._transport.facet(self._place(name), LANGUAGE, _MAX_LANGUAGES)
+            known = tuple(one or None for one, _ in sorted(found.items(), key=lambda item: (-item[1], item[0])))
+            self._memo.note(name, LANGUAGE, known)
+        return known
+
+    async def _frequencies(self, name: str, words: Sequence[QueryWord]) -> tuple[int, dict[int, int]]:
+        """Returns how many entries there are, and how many have each term of the query; remembered for a while."""
+        place = self._place(name)
+        total: int | None = self._memo.get(name, None)
+        if total is None:
+            total = await self._transport.count(place, Clause(must_not=(Ids((HEADER,)),)))
+            self._memo.note(name, None, total)
+        numbers = {term_number(term) for word in words for form in word.forms for term, _ in form}
+        known: dict[int, int | None] = {number: self._memo.get(name, number) for number in numbers}
+        some = asyncio.Semaphore(_AT_ONCE)
+
+        async def count(number: int) -> None:
+            async with some:
+                # For one value of an indexed field the estimate is the length of its list.
+                found = await self._transport.count(place, OneOf(WORDS, (number,)), exact=False)
+            known[number] = found
+            self._memo.note(name, number, found)
+
+        await asyncio.gather(*(count(number) for number, value in known.items() if value is None))
+        return total, {number: value or 0 for number, value in known.items()}
+
+
+def term_number(term: str) -> int:
+    """Returns the index of a term in sparse vectors."""
+    return zlib.crc32(term.encode("utf-8", "replace"))
+
+
+def _parts(layout: Layout, entries: Sequence[Entry]) -> Iterator[list[Stored]]:
+    for start in range(0, len(entries), _PART):
+        yield [_stored(layout, one) for one in entries[start : start + _PART]]
+
+
+def _stored(layout: Layout, entry: Entry) -> Stored:
+    counts = Counter(map(term_number, entry_terms(entry.text, entry.context, entry.language)))
+    usual = layout.average or _USUAL
+    norm = K1 * (1 - B + B * counts.total() / usual)
+    values = [count * (K1 + 1) / (count + norm) for count in counts.values()]
+    payload = stored_payload(entry.document_id, entry.payload, layout.tenant)
+    payload |= {WORDS: list(counts), LANGUAGE: entry.language or ""}
+    return Stored(entry.id, {WORDS: Sparse(list(counts), values)} if counts else {}, payload)
+
+
+def _coverage(plan: Plan, payload: Mapping[str, Json]) -> float:
+    found = payload.get(WORDS)
+    here = set(found) if isinstance(found, list) else set()
+    earned = 0.0
+    for share in plan.shares:
+        if any(term_number(term) in here for term in share.stems):
+            earned += share.share
+        elif any(term_number(term) in here for term in share.prefixes):
+            earned += share.share / 2
+    return min(1.0, earned)
