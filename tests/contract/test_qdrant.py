@@ -1,15 +1,17 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from kaynak.engines import DenseEngine, LexicalEngine
+from kaynak.engines import DenseEngine, LexicalEngine, QdrantOptions
 from kaynak.engines.qdrant import QdrantDense, QdrantLexical
 from kaynak.engines.qdrant.edge import EdgeTransport
+from kaynak.engines.qdrant.server import ServerTransport
 from kaynak.testing.dense import DenseEngineSuite
 from kaynak.testing.lexical import LexicalEngineSuite
+from kaynak.testing.qdrant_server import qdrant_server
 
 
 class TestEmbeddedDense(DenseEngineSuite):
@@ -30,3 +32,20 @@ class TestEmbeddedLexical(LexicalEngineSuite):
     @pytest.fixture
     def engine_factory(self, tmp_path: Path) -> Callable[[], LexicalEngine]:
         return lambda: QdrantLexical(EdgeTransport(tmp_path))
+
+
+class TestServerDense(DenseEngineSuite):
+    """The client on the wire, to a stand-in for the server that has the real engine behind it."""
+
+    @pytest.fixture
+    def engine_factory(self, tmp_path: Path) -> Iterator[Callable[[], DenseEngine]]:
+        with qdrant_server(tmp_path) as server:
+            options = QdrantOptions(server.url, replicas=3, write_consistency=2)
+            yield lambda: QdrantDense(ServerTransport(options))
+
+
+class TestServerLexical(LexicalEngineSuite):
+    @pytest.fixture
+    def engine_factory(self, tmp_path: Path) -> Iterator[Callable[[], LexicalEngine]]:
+        with qdrant_server(tmp_path) as server:
+            yield lambda: QdrantLexical(ServerTransport(QdrantOptions(server.url)))
