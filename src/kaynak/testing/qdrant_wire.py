@@ -103,7 +103,8 @@ def index_of(body: Any) -> Any:
 def filter_of(body: Any) -> edge.Filter:
     """Reads a filter."""
     asked = take(body, "must", "should", "must_not")
-    return edge.Filter(**{key: [_condition(one) for one in value] for key, value in asked.items()})
+    parts = {key: [_condition(one) for one in value] for key, value in asked.items()}
+    return edge.Filter(must=parts.get("must"), should=parts.get("should"), must_not=parts.get("must_not"))
 
 
 def _condition(body: Any) -> Any:
@@ -147,7 +148,7 @@ def query_of(body: Any) -> edge.QueryRequest:
     return edge.QueryRequest(
         asked["limit"],
         query=edge.Query.Nearest(_vector(_only(asked["query"], {"nearest": lambda one: one})), asked["using"]),
-        filter=filter_of(asked["filter"]),
+        filter=filter_of(asked["filter"]) if "filter" in asked else None,
         params=edge.SearchParams(**params, quantization=edge.QuantizationSearchParams(**quantization)),
         with_payload=asked.get("with_payload"),
         with_vector=asked.get("with_vector"),

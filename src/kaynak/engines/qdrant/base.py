@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
@@ -67,8 +68,9 @@ class QdrantIndexes:
             await self._header(name)
             return await self._transport.count(place, Clause()) - 1
         where = compile_filter(condition, layout.tenant).without(HEADER)
-        found = await self._transport.count(place, where.least)
-        return found if where.exact else found + await self._count_unsure(place, condition, where)
+        with self._noticing(name):
+            found = await self._transport.count(place, where.least)
+            return found if where.exact else found + await self._count_unsure(place, condition, where)
 
     async def _count_unsure(self, place: str, condition: Filter, where: Compiled) -> int:
         found, after = 0, None
@@ -134,7 +136,6 @@ class QdrantIndexes:
             revision: What the index reflects then.
         """
         place = self._place(name)
-        await self._header(name)
         for part in points:
             await self._index_ordered(place, part)
             await self._transport.write(place, part)
@@ -160,22 +161,29 @@ class QdrantIndexes:
             await self._transport.index(place, PayloadIndex(key, "float"))
             known.add(key)
 
-    async def _header(self, name: str) -> Mapping[str, Any]:
+    @contextmanager
+    def _noticing(self, name: str) -> Iterator[None]:
+        """Forgets what is known of an index that turns out to be gone: it may be made anew with other fields."""
         try:
-            header = await self._transport.get(self._place(name), HEADER)
+            yield
         except CorruptIndex:
             self._forget(name)
             raise
-        if header is None:
-            self._forget(name)
-            raise CorruptIndex(f"There is no index “{name}”, or it was not completely made.")
-        return header
+
+    async def _header(self, name: str) -> Mapping[str, Any]:
+        with self._noticing(name):
+            header = await self._transport.get(self._place(name), HEADER)
+            if header is None:
+                raise CorruptIndex(f"There is no index “{name}”, or it was not completely made.")
+            return header
 
     async def _layout(self, name: str) -> Layout:
-        known = self._layouts.get(name)
-        if known is None:
-            known = self._layouts[name] = layout_from(name, await self._header(check_name(name)))
-        return known
+        return self._layouts.get(name) or await self._present_layout(name)
+
+    async def _present_layout(self, name: str) -> Layout:
+        """Returns the layout as it is now, whatever is remembered."""
+        layout = self._layouts[name] = layout_from(name, await self._header(check_name(name)))
+        return layout
 
     def _forget(self, name: str) -> None:
         self._layouts.pop(name, None)

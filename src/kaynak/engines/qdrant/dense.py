@@ -49,7 +49,7 @@ class QdrantDense(QdrantIndexes):
 
     async def apply(self, name: str, upserts: Sequence[Point], deletes: Sequence[UUID], revision: int) -> None:
         """See `DenseEngine.apply`."""
-        layout = await self._layout(name)
+        layout = await self._present_layout(name)
         check_points(upserts, layout.fields)
         points = {one.id: one for one in upserts}
         check_ids(list(points))
@@ -74,12 +74,13 @@ class QdrantDense(QdrantIndexes):
         where = compile_filter(condition, layout.tenant)
         sign = -1.0 if which.metric == "l2" else 1.0
         place = self._place(name)
-        if not exact and await self._large(name, layout, condition, where):
-            walk = replace(look, exact=False, ef=layout.hnsw_ef, oversampling=layout.oversampling)
-            found = await best(self._transport, place, walk, condition, where, sign=sign)
-            if not found.short:
-                return Candidates(found.ids, found.scores, "ann")
-        found = await best(self._transport, place, look, condition, where, sign=sign)
+        with self._noticing(name):
+            if not exact and await self._large(name, layout, condition, where):
+                walk = replace(look, exact=False, ef=layout.hnsw_ef, oversampling=layout.oversampling)
+                found = await best(self._transport, place, walk, condition, where, sign=sign)
+                if not found.short:
+                    return Candidates(found.ids, found.scores, "ann")
+            found = await best(self._transport, place, look, condition, where, sign=sign)
         return Candidates(found.ids, found.scores, "exact")
 
     async def _large(self, name: str, layout: Layout, condition: Filter | None, where: Compiled) -> bool:

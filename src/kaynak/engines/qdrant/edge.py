@@ -13,7 +13,7 @@ from kaynak.engines.qdrant import edge_shapes as shapes
 from kaynak.engines.qdrant.edge_shards import Shard, shard_at
 from kaynak.engines.qdrant.edge_tuning import tuning_of
 from kaynak.engines.qdrant.faults import edge_translated
-from kaynak.engines.qdrant.transport import Look, PayloadIndex, PointId, Row, Shape, Stored, Where
+from kaynak.engines.qdrant.transport import Look, PayloadIndex, PointId, Row, Shape, Stored, Where, among
 
 T = TypeVar("T")
 
@@ -35,7 +35,7 @@ class EdgeTransport:
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self._used: set[Shard] = set()
+        self._shards: dict[str, Shard] = {}
         self._reading = ThreadPoolExecutor(2, thread_name_prefix="qdrant-read")
         # Writes are apart, so that waiting for their turn never keeps a search waiting.
         self._writing = ThreadPoolExecutor(2, thread_name_prefix="qdrant-write")
@@ -90,6 +90,22 @@ class EdgeTransport:
         request = edge.CountRequest(exact=exact, filter=shapes.filter_of(where))
         return await self._read(name, lambda shard: shard.count(request))
 
+    async def estimates(self, name: str, several: Sequence[Where]) -> list[int]:
+        """See `Transport.estimates`."""
+        requests = [edge.CountRequest(exact=False, filter=shapes.filter_of(one)) for one in several]
+        return await self._read(name, lambda shard: [shard.count(one) for one in requests])
+
+    async def among(self, name: str, ids: Sequence[int], several: Sequence[Where]) -> list[frozenset[int]]:
+        """See `Transport.among`."""
+        requests = [
+            edge.ScrollRequest(
+                limit=len(ids), filter=shapes.filter_of(among(ids, one)), with_payload=False, with_vector=False
+            )
+            for one in several
+        ]
+        found = await self._read(name, lambda shard: [shard.scroll(one)[0] for one in requests])
+        return [frozenset(int(one.id) for one in rows) for rows in found]
+
     async def scroll(
         self, name: str, where: Where, after: PointId | None, limit: int, payload: tuple[str, ...]
     ) -> tuple[list[Row], PointId | None]:
@@ -107,7 +123,7 @@ class EdgeTransport:
     async def search(self, name: str, look: Look) -> list[Row]:
         """See `Transport.search`."""
         request = shapes.query(look)
-        return [shapes.row(one) for one in await self._read(name, lambda shard: shard.query(request))]
+        return [shapes.scored(one) for one in await self._read(name, lambda shard: shard.query(request))]
 
     async def facet(self, name: str, key: str, limit: int) -> dict[str, int]:
         """See `Transport.facet`."""
@@ -133,16 +149,17 @@ class EdgeTransport:
     def _close(self) -> None:
         self._writing.shutdown()
         self._reading.shutdown()
-        while self._used:
-            shard = self._used.pop()
+        while self._shards:
+            _, shard = self._shards.popitem()
             if shard.is_last(self):
                 tuning_of(shard).stop()
             with edge_translated(shard.path):
                 shard.leave(self)
 
     def _shard(self, name: str) -> Shard:
-        shard = shard_at(self._root / name)
-        self._used.add(shard)
+        shard = self._shards.get(name)
+        if shard is None:
+            shard = self._shards[name] = shard_at(self._root / name)
         return shard
 
     async def _update(self, name: str, operation: edge.UpdateOperation, points: int = 0) -> None:
@@ -159,7 +176,17 @@ class EdgeTransport:
         await self._run(self._writing, shard, work)
 
     async def _read(self, name: str, work: Callable[[edge.EdgeShard], T]) -> T:
+        """Runs ``work`` at once if the shard is open, in a thread if it has to be waited for or opened.
+
+        The engine holds the interpreter during every call, so that a thread would free nobody; and to go to one and
+        back takes half as long as a search.
+        """
         shard = self._shard(name)
+        await asyncio.sleep(0)
+        with shard.glance(self) as opened:
+            if opened is not None:
+                with edge_translated(shard.path):
+                    return work(opened)
 
         def run() -> T:
             with shard.use(self) as opened:

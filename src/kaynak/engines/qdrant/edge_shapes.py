@@ -9,6 +9,7 @@ from uuid import UUID
 import qdrant_edge as edge
 
 from kaynak.engines.qdrant.transport import (
+    EVERYTHING,
     Between,
     Clause,
     Having,
@@ -111,15 +112,21 @@ def query(look: Look) -> edge.QueryRequest:
     return edge.QueryRequest(
         look.limit,
         query=edge.Query.Nearest(vector_of(look.vector), look.using),
-        filter=filter_of(look.where),
+        # An empty filter would be applied to every point.
+        filter=None if look.where == EVERYTHING else filter_of(look.where),
         params=params,
         with_payload=list(look.payload) or False,
     )
 
 
-def row(found: Any) -> Row:
-    """Returns what came back: a scored point or a record."""
-    return Row(found.id, found.payload or {}, getattr(found, "score", 0.0))
+def row(found: edge.Record) -> Row:
+    """Returns what came back."""
+    return Row(found.id, found.payload or {})  # type: ignore[arg-type]  # ids come back as numbers or UUIDs
+
+
+def scored(found: edge.ScoredPoint) -> Row:
+    """Returns what came back of a search."""
+    return Row(found.id, found.payload or {}, found.score)  # type: ignore[arg-type]
 
 
 def point_id(value: int | str | UUID | None) -> PointId | None:

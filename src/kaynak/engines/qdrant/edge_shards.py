@@ -72,9 +72,29 @@ class Shard:
         try:
             yield edge  # type: ignore[misc]  # opened above
         finally:
-            with self._gate:
-                self._users -= 1
-                self._gate.notify_all()
+            self._done()
+
+    @contextmanager
+    def glance(self, owner: object) -> Iterator[EdgeShard | None]:
+        """As `use`, but gives None where that would have to wait, or to open it."""
+        edge = None
+        if self._gate.acquire(blocking=False):
+            try:
+                if not self._waiting and owner in self._owners:
+                    edge = self._edge
+                    self._users += edge is not None
+            finally:
+                self._gate.release()
+        try:
+            yield edge
+        finally:
+            if edge is not None:
+                self._done()
+
+    def _done(self) -> None:
+        with self._gate:
+            self._users -= 1
+            self._gate.notify_all()
 
     def make(self, owner: object, config: EdgeConfig) -> None:
         """Makes an empty one, unless it is there."""

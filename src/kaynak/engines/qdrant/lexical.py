@@ -1,12 +1,11 @@
 from __future__ import annotations
 
-import asyncio
 import zlib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from uuid import UUID
 
-from kaynak.domain import Filter, Json, clean
+from kaynak.domain import Filter, clean
 from kaynak.engines.analysis import QueryWord, entry_terms, query_words
 from kaynak.engines.checks import check_limit
 from kaynak.engines.protocol import Capabilities, Entry, LexicalCandidates, LexicalSpec
@@ -14,15 +13,12 @@ from kaynak.engines.qdrant.base import HEADER, QdrantIndexes, check_ids, replace
 from kaynak.engines.qdrant.filters import compile_filter
 from kaynak.engines.qdrant.payloads import stored_payload
 from kaynak.engines.qdrant.searching import best
-from kaynak.engines.qdrant.spec import LANGUAGE, WORDS, Layout, layout_from, lexical_layout, with_average
+from kaynak.engines.qdrant.spec import LANGUAGE, WORDS, Layout, lexical_layout, with_average
 from kaynak.engines.qdrant.transport import Clause, Ids, Look, OneOf, Sparse, Stored, Transport
 from kaynak.engines.scoring import K1, B, Plan, idf, plan_query
 
 _PART = 500
 _MAX_LANGUAGES = 8
-_AT_ONCE = 16
-"""Counts that are asked for at the same time."""
-
 _USUAL = 100.0
 """Terms of a passage of a hundred tokens with its title, as in decision 9: what an index expects before it has any."""
 
@@ -41,8 +37,8 @@ class QdrantLexical(QdrantIndexes):
     "idf"), but counts for each shard and segment apart, and counts what was deleted until it is cleaned up: 10 of 100
     where 5 of 95 were left. Ceiling, coverage and ``known`` could not be told from such numbers.
 
-    A term is a number of 32 bits, the hash of its letters. Two words of a million share one with others at a chance of
-    1 in 4,000 each, and are then found by each other.
+    A term is a number of 32 bits, the hash of its letters. Of a million words one in 4,000 shares its number with
+    another, and is then found by it.
     """
 
     def __init__(self, transport: Transport) -> None:
@@ -57,11 +53,11 @@ class QdrantLexical(QdrantIndexes):
 
     async def apply(self, name: str, upserts: Sequence[Entry], deletes: Sequence[UUID], revision: int) -> None:
         """See `LexicalEngine.apply`."""
-        layout = await self._layout(name)
+        layout = await self._present_layout(name)
         entries = {one.id: one for one in upserts}
         check_ids(list(entries))
         if layout.average is None and entries:
-            layout = await self._with_average(name, list(entries.values()))
+            layout = self._layouts[name] = with_average(layout, _average(list(entries.values())))
         gone = replaced(deletes, {key: one.document_id for key, one in entries.items()})
         await self._write(name, layout, _parts(layout, list(entries.values())), gone, revision)
 
@@ -76,8 +72,14 @@ class QdrantLexical(QdrantIndexes):
         coverage: bool = False,
     ) -> LexicalCandidates:
         """See `LexicalEngine.search`."""
-        layout = await self._layout(name)
         check_limit(limit)
+        with self._noticing(name):
+            return await self._search(name, query, limit, languages, condition, coverage=coverage)
+
+    async def _search(
+        self, name: str, query: str, limit: int, languages: Sequence[str], condition: Filter | None, *, coverage: bool
+    ) -> LexicalCandidates:
+        layout = await self._layout(name)
         words = query_words(clean(query), languages or await self._languages(name))
         total, counts = await self._frequencies(name, words)
         plan = plan_query(words, lambda term: min(total, counts[term_number(term)]), total)
@@ -88,7 +90,7 @@ class QdrantLexical(QdrantIndexes):
             number = term_number(term)
             weights[number] = weights.get(number, 0.0) + factor * idf(min(total, counts[number]), total)
         vector = Sparse(list(weights), list(weights.values()))
-        look = Look(WORDS, vector, Clause(), limit, payload=(WORDS,) if coverage else ())
+        look = Look(WORDS, vector, Clause(), limit)
         where = compile_filter(condition, layout.tenant)
         found = await best(self._transport, self._place(name), look, condition, where)
         return LexicalCandidates(
@@ -96,18 +98,9 @@ class QdrantLexical(QdrantIndexes):
             scores=found.scores,
             mode="exact",
             ceiling=plan.ceiling,
-            coverage=tuple(_coverage(plan, payload) for _, _, payload in found.rows) if coverage else (),
+            coverage=await self._coverage(name, plan, found.ids) if coverage else (),
             known=plan.known,
         )
-
-    async def _with_average(self, name: str, entries: Sequence[Entry]) -> Layout:
-        # Another process may have been first.
-        layout = layout_from(name, await self._header(name))
-        if layout.average is None:
-            terms = sum(len(entry_terms(one.text, one.context, one.language)) for one in entries)
-            layout = with_average(layout, (_USUAL * _DOUBTS + terms) / (_DOUBTS + len(entries)))
-        self._layouts[name] = layout
-        return layout
 
     async def _languages(self, name: str) -> tuple[str | None, ...]:
         known: tuple[str | None, ...] | None = self._memo.get(name, LANGUAGE)
@@ -126,17 +119,34 @@ class QdrantLexical(QdrantIndexes):
             self._memo.note(name, None, total)
         numbers = {term_number(term) for word in words for form in word.forms for term, _ in form}
         known: dict[int, int | None] = {number: self._memo.get(name, number) for number in numbers}
-        some = asyncio.Semaphore(_AT_ONCE)
-
-        async def count(number: int) -> None:
-            async with some:
-                # For one value of an indexed field the estimate is the length of its list.
-                found = await self._transport.count(place, OneOf(WORDS, (number,)), exact=False)
+        unknown = [number for number, value in known.items() if value is None]
+        # For one value of an indexed field the estimate is the length of its list.
+        asked = await self._transport.estimates(place, [OneOf(WORDS, (number,)) for number in unknown])
+        for number, found in zip(unknown, asked, strict=True):
             known[number] = found
             self._memo.note(name, number, found)
-
-        await asyncio.gather(*(count(number) for number, value in known.items() if value is None))
         return total, {number: value or 0 for number, value in known.items()}
+
+    async def _coverage(self, name: str, plan: Plan, ids: Sequence[int]) -> tuple[float, ...]:
+        """Returns the share of the query that each entry matched, by asking word for word which of them have it."""
+        if not ids:
+            return ()
+        groups = dict.fromkeys(terms for one in plan.shares for terms in (one.stems, one.prefixes) if terms)
+        asked = [OneOf(WORDS, tuple(map(term_number, terms))) for terms in groups]
+        found = dict(zip(groups, await self._transport.among(self._place(name), ids, asked), strict=True))
+        earned = dict.fromkeys(ids, 0.0)
+        for one in plan.shares:
+            whole = found.get(one.stems, frozenset())
+            half = found.get(one.prefixes, frozenset()) - whole
+            for keys, part in ((whole, one.share), (half, one.share / 2)):
+                for key in keys:
+                    earned[key] += part
+        return tuple(min(1.0, earned[key]) for key in ids)
+
+
+def _average(entries: Sequence[Entry]) -> float:
+    terms = sum(len(entry_terms(one.text, one.context, one.language)) for one in entries)
+    return (_USUAL * _DOUBTS + terms) / (_DOUBTS + len(entries))
 
 
 def term_number(term: str) -> int:
@@ -157,15 +167,3 @@ def _stored(layout: Layout, entry: Entry) -> Stored:
     payload = stored_payload(entry.document_id, entry.payload, layout.tenant)
     payload |= {WORDS: list(counts), LANGUAGE: entry.language or ""}
     return Stored(entry.id, {WORDS: Sparse(list(counts), values)} if counts else {}, payload)
-
-
-def _coverage(plan: Plan, payload: Mapping[str, Json]) -> float:
-    found = payload.get(WORDS)
-    here = set(found) if isinstance(found, list) else set()
-    earned = 0.0
-    for share in plan.shares:
-        if any(term_number(term) in here for term in share.stems):
-            earned += share.share
-        elif any(term_number(term) in here for term in share.prefixes):
-            earned += share.share / 2
-    return min(1.0, earned)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TypeVar
 
 from qdrant_client import AsyncQdrantClient, models
@@ -11,11 +11,14 @@ from kaynak.domain import Json, KaynakError, Misconfigured
 from kaynak.engines.options import QdrantOptions
 from kaynak.engines.qdrant import server_shapes as shapes
 from kaynak.engines.qdrant.faults import server_translated
-from kaynak.engines.qdrant.transport import Look, PayloadIndex, PointId, Row, Shape, Stored, Where
+from kaynak.engines.qdrant.transport import Look, PayloadIndex, PointId, Row, Shape, Stored, Where, among
 
 T = TypeVar("T")
 
 _OLDEST = (1, 14)
+
+_AT_ONCE = 16
+"""Questions of one search that are asked at the same time."""
 
 
 class ServerTransport:
@@ -107,6 +110,19 @@ class ServerTransport:
         client = await self._ready()
         return (await self._call(name, client.count(name, shapes.filter_of(where), exact=exact))).count
 
+    async def estimates(self, name: str, several: Sequence[Where]) -> list[int]:
+        """See `Transport.estimates`."""
+        return await self._each(several, lambda one: self.count(name, one, exact=False))
+
+    async def among(self, name: str, ids: Sequence[int], several: Sequence[Where]) -> list[frozenset[int]]:
+        """See `Transport.among`."""
+
+        async def look(where: Where) -> frozenset[int]:
+            rows, _ = await self.scroll(name, among(ids, where), None, len(ids), ())
+            return frozenset(int(row.id) for row in rows)
+
+        return await self._each(several, look)
+
     async def scroll(
         self, name: str, where: Where, after: PointId | None, limit: int, payload: tuple[str, ...]
     ) -> tuple[list[Row], PointId | None]:
@@ -135,7 +151,7 @@ class ServerTransport:
                 name,
                 query=shapes.vector_of(look.vector),
                 using=look.using,
-                query_filter=shapes.filter_of(look.where),
+                query_filter=shapes.filter_or_none(look.where),
                 search_params=shapes.search_params(look),
                 limit=look.limit,
                 with_payload=list(look.payload) or False,
@@ -183,6 +199,15 @@ class ServerTransport:
                     raise Misconfigured(f"The Qdrant server is {version}; {oldest} or newer is needed.")
                 self._checked = True
             return self._client
+
+    async def _each(self, several: Sequence[Where], ask: Callable[[Where], Awaitable[T]]) -> list[T]:
+        turn = asyncio.Semaphore(_AT_ONCE)
+
+        async def one(where: Where) -> T:
+            async with turn:
+                return await ask(where)
+
+        return await asyncio.gather(*map(one, several))
 
     async def _call(self, name: str, work: Awaitable[T]) -> T:
         with server_translated(name):

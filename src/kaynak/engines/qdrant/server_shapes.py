@@ -9,6 +9,7 @@ from uuid import UUID
 from qdrant_client import models
 
 from kaynak.engines.qdrant.transport import (
+    EVERYTHING,
     Between,
     Clause,
     Having,
@@ -51,6 +52,11 @@ def filter_of(where: Where) -> models.Filter:
         should=[condition(one) for one in where.should] or None,
         must_not=[condition(one) for one in where.must_not] or None,
     )
+
+
+def filter_or_none(where: Where) -> models.Filter | None:
+    """Returns the same; None for a filter that is empty, and would be applied to every point."""
+    return None if where == EVERYTHING else filter_of(where)
 
 
 def wire_id(key: PointId) -> int | str:

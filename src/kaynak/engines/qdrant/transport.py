@@ -64,6 +64,11 @@ EVERYTHING = Clause()
 NOTHING = Ids(())
 
 
+def among(ids: Sequence[int], where: Where) -> Where:
+    """Returns a condition for some points only."""
+    return Clause(must=(Ids(tuple(ids)), where))
+
+
 @dataclass(frozen=True, slots=True)
 class Sparse:
     """A sparse vector; no index stands twice."""
@@ -205,6 +210,14 @@ class Transport(Protocol):
 
     async def count(self, name: str, where: Where, *, exact: bool = True) -> int:
         """Returns how many points match; an estimate from the indexes if it need not be exact."""
+        ...
+
+    async def estimates(self, name: str, several: Sequence[Where]) -> list[int]:
+        """Returns what `count` estimates, for several conditions at once."""
+        ...
+
+    async def among(self, name: str, ids: Sequence[int], several: Sequence[Where]) -> list[frozenset[int]]:
+        """Returns for each of several conditions which of the points meet it."""
         ...
 
     async def scroll(
