@@ -252,6 +252,8 @@ class _Handler(BaseHTTPRequestHandler):
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
+    # The client opens a connection for each question that it asks at the same time.
+    request_queue_size = 128
     state: QdrantStandIn
 
     def handle_error(self, request: Any, client_address: Any) -> None:
