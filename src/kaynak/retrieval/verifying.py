@@ -29,6 +29,8 @@ from kaynak.retrieval.searcher import Searcher
 
 SAMPLE = 100
 """Passages that are looked for."""
+COMPARED = 30
+"""Queries of which the first documents are compared with those of the generation that is searched."""
 DEPTH = 10
 RECALL_LEAST = 0.95
 """Share of the truly nearest passages that an index has to find."""
@@ -166,14 +168,15 @@ class Verifier:
         first = max(1, min(DEPTH, searched.documents // 4))
         kept = {"here": 0, "there": 0}
         shared: list[float] = []
-        for document, text in items:
+        for at, (document, text) in enumerate(items):
             query = _remembered(text)
             here = await looks.at(query, generation, SearchMode.DENSE)
             there = await looks.at(query, searched.generation, SearchMode.DENSE)
             kept["here"] += document in here[:first]
             kept["there"] += document in there[:first]
-            new, old = await looks.at(query, generation), await looks.at(query, searched.generation)
-            shared.append(len(set(new) & set(old)) / max(1, len(set(new) | set(old))))
+            if at < COMPARED:
+                new, old = await looks.at(query, generation), await looks.at(query, searched.generation)
+                shared.append(len(set(new) & set(old)) / max(1, len(set(new) | set(old))))
         count = max(1, len(items))
         here_share, there_share = kept["here"] / count, kept["there"] / count
         least = max(0.0, there_share - max(KNOWN_LOST, ONE_LOST / count))
@@ -181,7 +184,7 @@ class Verifier:
             searched.generation.embedder_fingerprint,
             searched.generation.chunker_fingerprint,
         )
-        agreed = sum(shared) / count if shared else 1.0
+        agreed = sum(shared) / len(shared) if shared else 1.0
         return [
             IndexCheck(
                 "known documents",
