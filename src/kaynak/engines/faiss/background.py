@@ -40,7 +40,7 @@ class Background:
         return self._stopping.is_set()
 
     def do(self, key: str, work: Callable[[], object]) -> None:
-        """Does something soon, unless the same is being done, or was just now."""
+        """Does something soon, unless the same is being done, or had no effect just now; work says whether it had."""
         with self._lock:
             known = self._running.get(key)
             if self.stopped() or known is not None or time.monotonic() < self._not_before.get(key, 0.0):
@@ -64,7 +64,7 @@ class Background:
     def _run(self, key: str, work: Callable[[], object]) -> None:
         pause = _AGAIN
         try:
-            work()
+            pause = 0.0 if work() else _AGAIN
         except KaynakError as exc:
             pause = _AFTER_FAILURE
             if not self.stopped():

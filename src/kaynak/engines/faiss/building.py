@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from kaynak.domain import EngineUnavailable
+from kaynak.domain import CorruptIndex, EngineUnavailable
 from kaynak.engines.faiss.files import DamagedFileError, Table, read_index, read_table, sweep, write_files
+from kaynak.engines.faiss.making import new_structure, sample_size
 from kaynak.engines.faiss.places import write_lock
 from kaynak.engines.faiss.spec import Layout
 from kaynak.engines.faiss.store import Connection, State, Store, read_state
-from kaynak.engines.faiss.structures import least, new_structure, sample_size
 from kaynak.engines.faiss.vectors import Mask, Matrix, Numbers, read_after, read_some
 from kaynak.engines.protocol import VectorField
 
@@ -170,8 +170,8 @@ class Build:
         dead = int(len(table.rows) - np.count_nonzero(table.alive))
         with write_lock(self.root, self.layout.name):
             self._check()
-            if not self.directory.exists():
-                raise EngineUnavailable(f"Index “{self.layout.name}” was dropped.")
+            if not self.store.path.exists():
+                raise CorruptIndex(f"Index “{self.layout.name}” was dropped.")
             with self.store.transaction("IMMEDIATE") as connection:
                 # Those of the time before are kept once more: whoever is still at the old files follows by them.
                 connection.execute("DELETE FROM tombstones WHERE number <= ?", [state.forgotten])

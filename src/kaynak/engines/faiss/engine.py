@@ -200,9 +200,14 @@ class FaissEngine:
             self._root, index.directory, index.layout, index.store, self._build_rows, self._background.stopped
         )
 
-        def work() -> None:
-            with translated(index.name, index.directory):
-                build.run(damaged=damaged)
+        def work() -> bool:
+            try:
+                with translated(index.name, index.directory):
+                    return build.run(damaged=damaged)
+            except CorruptIndex:
+                if index.there:
+                    raise
+                return False  # it was dropped
 
         self._background.do(index.name, work)
 

@@ -102,11 +102,10 @@ def _write_index(path: Path, index: Any) -> None:
 
 
 def _write_table(path: Path, table: Table) -> None:
-    having = {f"having_{key}": np.packbits(one) for key, one in table.having.items()}
+    arrays: dict[str, Any] = {f"having_{key}": np.packbits(one) for key, one in table.having.items()}
+    arrays |= {"rows": table.rows, "ids": table.ids, "payloads": table.payloads, "alive": np.packbits(table.alive)}
     with path.open("wb") as file:
-        np.savez(
-            file, rows=table.rows, ids=table.ids, payloads=table.payloads, alive=np.packbits(table.alive), **having
-        )  # type: ignore[arg-type]  # the stubs take these names for its own parameters
+        np.savez(file, **arrays)
 
 
 def read_table(directory: Path, state: State) -> Table:

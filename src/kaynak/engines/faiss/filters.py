@@ -71,9 +71,9 @@ class _Span:
     def matching(self, condition: Filter) -> Mask:
         match condition:
             case And(parts):
-                return np.logical_and.reduce([self._all(True), *(self.matching(part) for part in parts)])
+                return self._every([self.matching(part) for part in parts])
             case Or(parts):
-                return np.logical_or.reduce([self._all(False), *(self.matching(part) for part in parts)])
+                return ~self._every([~self.matching(part) for part in parts])
             case Not(part):
                 return ~self.matching(part)
             case Condition():
@@ -91,8 +91,7 @@ class _Span:
             case Op.NE | Op.NIN:
                 return ~self._equal(key, many)
             case Op.ALL:
-                every = [self._equal(key, (one,)) for one in many]
-                return np.logical_and.reduce(every) if every else self._all(False)
+                return self._every([self._equal(key, (one,)) for one in many]) if many else self._all(False)
             case _:
                 return self._ordered(key, condition.op, many[0])
 
@@ -118,5 +117,11 @@ class _Span:
         mask[np.fromiter((one for (one,) in found), dtype=np.int64, count=len(found)) - self._start] = True
         return mask
 
-    def _all(self, value: bool) -> Mask:  # noqa: FBT001 - what they all are
+    def _every(self, masks: list[Mask]) -> Mask:
+        found = self._all(True)
+        for mask in masks:
+            found &= mask
+        return found
+
+    def _all(self, value: bool) -> Mask:
         return np.full(self._end - self._start, value)

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from kaynak.domain import Unsupported
+from kaynak.domain import CorruptIndex, Unsupported
 from kaynak.engines.checks import check_fields, check_params
 from kaynak.engines.protocol import DenseSpec, VectorField
 
@@ -105,10 +105,17 @@ def layout_of(spec: DenseSpec) -> Layout:
 
 
 def layout_from(name: str, stored: str) -> Layout:
-    """Returns the layout of an existing index from what is kept with it."""
-    kept = json.loads(stored)
-    fields = tuple(VectorField(one, dimensions, metric) for one, dimensions, metric in kept["fields"])
-    return Layout(name, fields, kept["type"], kept["params"])
+    """Returns the layout of an existing index from what is kept with it.
+
+    Raises:
+        CorruptIndex: That is damaged.
+    """
+    try:
+        kept = json.loads(stored)
+        fields = tuple(VectorField(one, dimensions, metric) for one, dimensions, metric in kept["fields"])
+        return Layout(name, fields, kept["type"], kept["params"])
+    except (ValueError, LookupError, TypeError) as exc:
+        raise CorruptIndex(f"The specification of index “{name}” is damaged.") from exc
 
 
 def _number(kind: object, key: str, value: object, limits: tuple[int, int, int]) -> int:

@@ -1,4 +1,3 @@
-# ruff: noqa: S608 - names in statements are checked when an index is made; values are bound
 """The database of one index, which holds all of it: what faiss has is derived from here."""
 
 from __future__ import annotations

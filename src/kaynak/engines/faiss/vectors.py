@@ -28,7 +28,8 @@ def prepared(matrix: Matrix, field: VectorField) -> Matrix:
         return matrix
     lengths = np.sqrt(np.einsum("ij,ij->i", matrix, matrix, dtype=np.float64))
     lengths[lengths == 0] = 1.0
-    return (matrix / lengths[:, None]).astype(np.float32)
+    unit: Matrix = (matrix / lengths[:, None]).astype(np.float32)
+    return unit
 
 
 def similarity(matrix: Matrix, query: Vector, field: VectorField) -> NDArray[np.float32]:
@@ -38,8 +39,9 @@ def similarity(matrix: Matrix, query: Vector, field: VectorField) -> NDArray[np.
     """
     if field.metric == "l2":
         apart = matrix - query
-        return -np.sqrt(np.einsum("ij,ij->i", apart, apart))
-    scores: NDArray[np.float32] = np.einsum("ij,j->i", matrix, query)
+        scores: NDArray[np.float32] = -np.sqrt(np.einsum("ij,ij->i", apart, apart))
+    else:
+        scores = np.einsum("ij,j->i", matrix, query)
     return scores
 
 
@@ -68,8 +70,10 @@ def unpacked(rows: Numbers, blobs: Sequence[bytes], field: VectorField) -> Matri
 
 
 def _checks(rows: Numbers, matrix: Matrix) -> NDArray[np.uint32]:
-    sums = matrix.view("<u4").sum(axis=1, dtype=np.uint32)
-    return sums ^ rows.astype(np.uint32) ^ _SALT
+    sums: NDArray[np.uint32] = matrix.view("<u4").sum(axis=1, dtype=np.uint32)
+    sums ^= rows.astype(np.uint32)
+    sums ^= _SALT
+    return sums
 
 
 def read_after(
