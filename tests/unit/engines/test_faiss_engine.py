@@ -108,6 +108,22 @@ def test_a_damaged_file_is_never_served_and_built_anew(filled: Path, suffix: str
     assert whole != path
 
 
+def test_rows_are_not_added_to_a_damaged_file(filled: Path) -> None:
+    (path,) = index_files(filled, ".faiss")
+    data = bytearray(path.read_bytes())
+    data[700] ^= 1
+    path.write_bytes(data)
+
+    async def work(engine: FaissEngine) -> None:
+        await engine.apply(NAME, [point(key, key) for key in range(300, 450)], [], 2)
+        await engine.settle()
+        found = state(filled)
+        assert (found["generation"], found["covered"], found["trained"]) == (2, 450, 450)
+        assert (await nearest(engine, 5))[0] == 5
+
+    run(filled, work)
+
+
 def test_a_file_cut_under_a_running_server_is_noticed(filled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(opened, "_CHECK_EVERY", -1.0)
 
@@ -194,6 +210,21 @@ def test_errors_have_meanings(tmp_path: Path) -> None:
         (CorruptIndex("as it is"), CorruptIndex),
     ):
         with pytest.raises(expected), translated(NAME, tmp_path / "a" / "b"):
+            raise raised
+
+
+def test_what_cannot_be_opened_now_is_not_lost(filled: Path, tmp_path: Path) -> None:
+    for code, directory, expected in (
+        (sqlite3.SQLITE_CANTOPEN, filled / NAME, EngineUnavailable),
+        (sqlite3.SQLITE_CANTOPEN, tmp_path / "none", CorruptIndex),
+        (sqlite3.SQLITE_IOERR_READ, filled / NAME, EngineUnavailable),
+        (sqlite3.SQLITE_IOERR_SHORT_READ, filled / NAME, CorruptIndex),
+        (sqlite3.SQLITE_BUSY, filled / NAME, EngineUnavailable),
+        (sqlite3.SQLITE_NOTADB, filled / NAME, CorruptIndex),
+    ):
+        raised = sqlite3.OperationalError("said by SQLite")
+        raised.sqlite_errorcode = code
+        with pytest.raises(expected), translated(NAME, directory):
             raise raised
 
 

@@ -58,7 +58,8 @@ class Background:
 
     def close(self) -> None:
         """Gives up what runs, and returns when it has ended."""
-        self._stopping.set()
+        with self._lock:
+            self._stopping.set()
         self._pool.shutdown(cancel_futures=True)
 
     def _run(self, key: str, work: Callable[[], object]) -> None:

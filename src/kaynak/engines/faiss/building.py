@@ -74,19 +74,33 @@ class Build:
         with _alone(self.directory) as alone:
             if not alone:
                 return False
-            with self.store.transaction() as connection:
-                state = read_state(connection, self.layout.name)
-                if state.generation != damaged and not due(state, self.rows):
+            start = self._begin(damaged)
+            if start is None:
+                return False
+            try:
+                files = self._files(start)
+            except DamagedFileError:  # those to which new rows were to be added
+                start = self._begin(start.state.generation)
+                if start is None:
                     return False
-                start = self._start(connection, state, fresh=state.generation == damaged)
-            sweep(self.directory, state.files)
-            files = "{}"
-            if len(start.table.rows):
-                table, indexes = self._indexes(start)
-                files = write_files(self.directory, state.generation + 1, table, indexes)
+                files = self._files(start)
             self._publish(start, files)
             sweep(self.directory, files)
         return True
+
+    def _begin(self, damaged: int | None) -> _Start | None:
+        with self.store.transaction() as connection:
+            state = read_state(connection, self.layout.name)
+            if state.generation != damaged and not due(state, self.rows):
+                return None
+            return self._start(connection, state, fresh=state.generation == damaged)
+
+    def _files(self, start: _Start) -> str:
+        sweep(self.directory, start.state.files)
+        if not len(start.table.rows):
+            return "{}"
+        table, indexes = self._indexes(start)
+        return write_files(self.directory, start.state.generation + 1, table, indexes)
 
     def _start(self, connection: Connection, state: State, *, fresh: bool) -> _Start:
         """Decides what to build, and from which rows, as of one moment."""
@@ -99,7 +113,7 @@ class Build:
         ).fetchall()
         numbers = np.array(found, dtype=np.int64).reshape(-1, 3)
         new = Table(numbers[:, 0], numbers[:, 1], numbers[:, 2], np.ones(len(numbers), dtype=bool), {})
-        return _Start(state, old, new if old is None else _joined(old, new), len(numbers))
+        return _Start(state, old, new if old is None else _joined(old, new))
 
     def _old(self, connection: Connection, state: State) -> Table | None:
         """Returns what is in the present files if new rows can be added to them: most are alive, and it fits."""
@@ -191,7 +205,6 @@ class _Start:
     state: State
     old: Table | None
     table: Table
-    added: int
 
 
 def tombstones(connection: Connection, after: int) -> Numbers:
