@@ -38,7 +38,7 @@ class TestFull(_Kind):
 
 
 class TestLists(_Kind):
-    params: Mapping[str, Json] = {"index": "ivfflat", "precision": "half", "lists": 20, "probes": 10}
+    params: Mapping[str, Json] = {"index": "ivfflat", "precision": "half", "lists": 10, "probes": 9}
 
 
 class TestBits(_Kind):

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import json
+import shutil
 import sqlite3
 import threading
 from collections.abc import Awaitable, Callable, Mapping
@@ -259,6 +260,21 @@ def test_a_build_that_fails_is_told_and_nothing_else(filled: Path, monkeypatch: 
         await engine.settle()
         assert state(filled)["generation"] == 1
         assert (await nearest(engine, 400))[0] == 400
+
+    run(filled, work)
+
+
+@pytest.mark.parametrize("what", ["index", "root"])
+def test_a_directory_deleted_under_a_running_server_is_noticed(filled: Path, what: str) -> None:
+    async def work(engine: FaissEngine) -> None:
+        assert await nearest(engine, 5)
+        shutil.rmtree(filled if what == "root" else filled / NAME)
+        for call in (engine.search(NAME, vector(5), 1), engine.revision(NAME), engine.apply(NAME, [], [], 1)):
+            with pytest.raises(CorruptIndex):
+                await call
+        await engine.create(SPEC)
+        await engine.apply(NAME, [point(1)], [], 5)
+        assert await nearest(engine, 5) == (1,)
 
     run(filled, work)
 

@@ -74,7 +74,6 @@ def test_filters_of_any_share_keep_the_recall(tmp_path: Path, params: dict[str, 
         found = {name: await recall(engine, parse_filter(one)) for name, one in _FILTERS}
         mode = (await engine.search(NAME, queries[0], 10)).mode
         await engine.close()
-        print(params, found)
         assert mode == ("exact" if params["type"] == "flat" else "ann")
         assert min(found.values()) >= 0.95, found
 

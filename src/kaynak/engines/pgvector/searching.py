@@ -22,6 +22,9 @@ EXACT_MOST = 200_000
 _TIES = 16
 """Asked for beyond the limit, as the graph does not know which of equal rows has the smaller id."""
 
+_FILTERED_PROBES = 3
+"""How many times as many lists are read under a filter."""
+
 _RERANKED_MOST = 4000
 """Rows beyond the limit that are compared as they are stored, of those that are near by their bits."""
 
@@ -133,7 +136,9 @@ class Search:
     def walk(self) -> Walk:
         """What the connection of `approximate` is to be set to, see `Pool.look`."""
         if self._layout.lists:
-            return Walk("ivfflat.probes", self._layout.number("probes"))
+            # What is nearest of the few that match is farther away, and reading on ends as soon as there are enough.
+            wider = _FILTERED_PROBES if self._filtered else 1
+            return Walk("ivfflat.probes", min(self._layout.number("lists"), wider * self._layout.number("probes")))
         # More than is wanted, as the last of what a graph search returns are its least sure ones.
         most = self._limit if self._layout.precision != "bit" else self._wanted
         return Walk("hnsw.ef_search", min(1000, max(self._layout.number("ef_search"), most * 6 // 5)))
