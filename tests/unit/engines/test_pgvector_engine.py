@@ -114,6 +114,7 @@ def test_errors_have_meanings() -> None:
         (errors.DiskFull("no space"), StorageFull),
         (errors.IndexCorrupted("bad"), CorruptIndex),
         (errors.DeadlockDetected("deadlock"), EngineUnavailable),
+        (errors.ReadOnlySqlTransaction("a replica"), EngineUnavailable),
         (errors.InsufficientPrivilege("no"), Misconfigured),
         (errors.UndefinedObject('type "halfvec" does not exist'), Misconfigured),
         (errors.NumericValueOutOfRange("half"), InvalidRequest),

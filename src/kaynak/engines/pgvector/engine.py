@@ -23,13 +23,13 @@ _PAGE = 5000
 
 
 class PgVectorEngine:
-    """HNSW on half-precision vectors; exact where few rows match or few are there.
+    """HNSW on half-precision vectors, or as told; exact where few rows match or few are there.
 
     Args:
         url: PostgreSQL ≥ 15 with pgvector ≥ 0.8, as ``postgresql://…``.
         connections: At most this many at a time, of its own.
         exact_rows: Up to so many rows of 384 dimensions are compared one by one (about 10 ms of work); there
-            is no graph before there are more.
+            is no index of vectors before there are more.
     """
 
     capabilities = Capabilities(
@@ -134,8 +134,8 @@ class PgVectorEngine:
             self._sizes.note(key, large=large)
         if not large:
             return await self._run(name, search.exact)
-        breadth = search.breadth
-        approximate = await self._run(name, search.approximate, lambda work: self._pool.look(work, breadth=breadth))
+        walk = search.walk
+        approximate = await self._run(name, search.approximate, lambda work: self._pool.look(work, walk=walk))
         if not approximate.short:
             return approximate
         # Fewer came than were asked for: fewer match than is remembered, or dead rows were in the way.

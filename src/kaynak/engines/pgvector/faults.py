@@ -62,6 +62,11 @@ def _meaning(exc: Exception, name: str) -> KaynakError | None:
             )
         case errors.UndefinedObject() | errors.FeatureNotSupported() | errors.UndefinedFunction():
             return Misconfigured("The database has no pgvector 0.8 or newer.", hint="Install the extension “vector”.")
+        case errors.ReadOnlySqlTransaction():
+            return EngineUnavailable(
+                "The vector database is a replica, which takes no writes.",
+                hint="Let the address lead to the primary: postgresql://one,two/db?target_session_attrs=read-write",
+            )
         case psycopg.OperationalError() | psycopg.InterfaceError() | PoolTimeout() | PoolClosed():
             return EngineUnavailable("The vector database does not answer.", hint="Is PostgreSQL running?")
     return None

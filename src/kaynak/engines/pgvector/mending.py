@@ -21,8 +21,8 @@ def readers_index(layout: Layout) -> str:
 async def mended(connection: Connection, layout: Layout) -> bool:
     """Gives a table of an older version what a new one has; returns whether it has it now.
 
-    It takes about a second for 100,000 rows, in which they are read but not written. A writer that is at work, or an
-    account that may not do this, keeps it from being done; then nothing is waited for.
+    It takes about a second for 100,000 rows, in which they are read but not written. A writer that is at work, an
+    account that may not do this, or a replica keeps it from being done; then nothing is waited for.
     """
     name = f'kaynak_index."{layout.name}_readers"'
     try:
@@ -32,6 +32,11 @@ async def mended(connection: Connection, layout: Layout) -> bool:
             if row is None or not row[0]:
                 await connection.execute(f"SET LOCAL lock_timeout = '{_PATIENCE}'")
                 await connection.execute(readers_index(layout))
-    except (errors.LockNotAvailable, errors.InsufficientPrivilege, errors.DeadlockDetected):
+    except (
+        errors.LockNotAvailable,
+        errors.InsufficientPrivilege,
+        errors.DeadlockDetected,
+        errors.ReadOnlySqlTransaction,
+    ):
         return False
     return True

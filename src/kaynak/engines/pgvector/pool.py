@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import psycopg
 from psycopg import AsyncConnection
@@ -13,14 +13,29 @@ from kaynak.engines.pgvector.vectors import register
 T = TypeVar("T")
 
 
+class Walk(NamedTuple):
+    """How far a search goes through an index.
+
+    Attributes:
+        setting: Of pgvector; it depends on the index.
+        breadth: Its value.
+    """
+
+    setting: str
+    breadth: int
+
+
+_UNKNOWN = Walk("", 0)
+
+
 class Connection(AsyncConnection[tuple[Any, ...]]):
     """A connection of this engine.
 
     Attributes:
-        breadth: Of walks through graphs, which it is set to; 0 as long as the planner may do as it likes.
+        walk: What it is set to; None as long as the planner may do as it likes.
     """
 
-    breadth: int = 0
+    walk: Walk | None = None
 
 
 # A generic plan would be chosen without knowing the filter, so only statements without one are prepared; relaxed
@@ -30,17 +45,16 @@ _SETTINGS = {
     "plan_cache_mode": "auto",
     "hnsw.iterative_scan": "relaxed_order",
     "hnsw.max_scan_tuples": "40000",
+    "ivfflat.iterative_scan": "relaxed_order",
     "jit": "off",
 }
 _SET = "SELECT pg_backend_pid(), " + ", ".join(
     f"set_config('{key}', '{value}', false)" for key, value in _SETTINGS.items()
 )
 
-# The planner takes the index of the filter, or none, and sorts everything, where HNSW is far cheaper.
+# The planner takes the index of the filter, or none, and sorts everything, where the index of vectors is far cheaper.
 _UNWANTED = ("enable_seqscan", "enable_bitmapscan", "enable_sort")
-_WALK = "SELECT set_config('hnsw.ef_search', %s, false), " + ", ".join(
-    f"set_config('{key}', 'off', false)" for key in _UNWANTED
-)
+_WALK = "SELECT set_config(%s, %s, false), " + ", ".join(f"set_config('{key}', 'off', false)" for key in _UNWANTED)
 _REST = "; ".join(f"RESET {key}" for key in _UNWANTED)
 
 _ONLY_WHEN_ASKED = 2**31
@@ -67,7 +81,7 @@ class Pool:
 
         return await self.look(wrapped)
 
-    async def look(self, work: Callable[[Connection], Awaitable[T]], *, breadth: int = 0) -> T:
+    async def look(self, work: Callable[[Connection], Awaitable[T]], *, walk: Walk | None = None) -> T:
         """Runs ``work``, whose statements are each committed by themselves; otherwise as `run`.
 
         To begin and to commit costs two round trips, which is a good part of a search. A server that was restarted
@@ -75,21 +89,21 @@ class Pool:
 
         Args:
             work: What to do.
-            breadth: Of its walk through a graph, see `Connection`. The settings stay until something else is to be
-                done: most searches are of one kind.
+            walk: What the connection is set to. The settings stay until something else is to be done: most searches are
+                of one kind.
         """
         pool = await self._open()
         used: Connection | None = None
         try:
             async with pool.connection() as used:
-                await _prepare(used, breadth)
+                await _prepare(used, walk)
                 return await work(used)
         except psycopg.OperationalError:
             if used is None or not (used.broken or used.closed):
                 raise
         await pool.check()
         async with pool.connection() as connection:
-            await _prepare(connection, breadth)
+            await _prepare(connection, walk)
             return await work(connection)
 
     async def close(self) -> None:
@@ -132,12 +146,12 @@ async def _configure(connection: Connection) -> None:
         connection.prepare_threshold = _ONLY_WHEN_ASKED
 
 
-async def _prepare(connection: Connection, breadth: int) -> None:
-    if connection.breadth == breadth:
+async def _prepare(connection: Connection, walk: Walk | None) -> None:
+    if connection.walk == walk:
         return
-    connection.breadth = -1  # unknown, should this be cut off
-    if breadth:
-        await connection.execute(_WALK, [str(breadth)])
+    connection.walk = _UNKNOWN  # should this be cut off
+    if walk is not None:
+        await connection.execute(_WALK, [walk.setting, str(walk.breadth)])
     else:
         await connection.execute(_REST)
-    connection.breadth = breadth
+    connection.walk = walk

@@ -6,10 +6,11 @@ from collections import OrderedDict
 from typing import Any
 
 from kaynak.domain import Filter
+from kaynak.engines.pgvector.columns import column, distance, negated_scores, walked
 from kaynak.engines.pgvector.filters import where
-from kaynak.engines.pgvector.pool import Connection
-from kaynak.engines.pgvector.spec import Layout, column, distance, negated_scores
-from kaynak.engines.pgvector.vectors import half_vector
+from kaynak.engines.pgvector.pool import Connection, Walk
+from kaynak.engines.pgvector.spec import Layout
+from kaynak.engines.pgvector.vectors import wire_vector
 from kaynak.engines.protocol import Candidates, Vector, VectorField
 
 FILTERED_ROWS = 1.6
@@ -20,6 +21,12 @@ EXACT_MOST = 200_000
 
 _TIES = 16
 """Asked for beyond the limit, as the graph does not know which of equal rows has the smaller id."""
+
+_FILTERED_PROBES = 3
+"""How many times as many lists are read under a filter."""
+
+_RERANKED_MOST = 4000
+"""Rows beyond the limit that are compared as they are stored, of those that are near by their bits."""
 
 _SEEN = 160
 """Rows to be expected in a sample of the table's pages where as many match as are still searched exactly."""
@@ -71,7 +78,11 @@ class Search:
         self._where = where(condition, listed=layout.listed)
         if len(layout.fields) > 1:
             self._where = self._where.having(column(field))
-        self._query = {"query": half_vector(vector)}
+        self._query = {"query": wire_vector(vector, full=layout.precision == "full")}
+        self._distance = distance(field, layout.precision)
+        self._wanted = limit + _TIES
+        if layout.precision == "bit":
+            self._wanted = max(self._wanted, min(limit * layout.number("rerank"), limit + _RERANKED_MOST))
 
     async def worth_walking(self, connection: Connection, most: int) -> bool:
         """Returns whether a walk through the graph is better than to compare with all that match.
@@ -111,10 +122,10 @@ class Search:
     async def exact(self, connection: Connection) -> Candidates:
         """Compares with every row that matches.
 
-        The distances are computed within OFFSET 0, out of which no planner takes them to think of HNSW.
+        The distances are computed within OFFSET 0, out of which no planner takes them to think of an index.
         """
         cursor = await connection.execute(
-            f"SELECT chunk_id, distance FROM (SELECT chunk_id, {distance(self._field)} AS distance"
+            f"SELECT chunk_id, distance FROM (SELECT chunk_id, {self._distance} AS distance"
             f" FROM {self._layout.table} WHERE {self._where.indexed} OFFSET 0) AS found"
             f" ORDER BY CASE WHEN distance = 'NaN' THEN 1 ELSE distance END, chunk_id LIMIT {self._limit}",
             {**self._where.params, **self._query},
@@ -122,17 +133,25 @@ class Search:
         return self._candidates(await cursor.fetchall(), "exact")
 
     @property
-    def breadth(self) -> int:
+    def walk(self) -> Walk:
         """What the connection of `approximate` is to be set to, see `Pool.look`."""
-        # More than the limit, as the last of what a graph search returns are its least sure ones.
-        return min(1000, max(self._layout.params["ef_search"], self._limit * 6 // 5))
+        if self._layout.lists:
+            # What is nearest of the few that match is farther away, and reading on ends as soon as there are enough.
+            wider = _FILTERED_PROBES if self._filtered else 1
+            return Walk("ivfflat.probes", min(self._layout.number("lists"), wider * self._layout.number("probes")))
+        # More than is wanted, as the last of what a graph search returns are its least sure ones.
+        most = self._limit if self._layout.precision != "bit" else self._wanted
+        return Walk("hnsw.ef_search", min(1000, max(self._layout.number("ef_search"), most * 6 // 5)))
 
     async def approximate(self, connection: Connection) -> Candidates:
-        """Walks the HNSW graph, further and further until enough rows match."""
+        """Walks through the index, further and further until enough rows match.
+
+        What it finds by bits is put in order by the distance, as all of it is.
+        """
         async with connection.cursor(binary=True) as cursor:
             await cursor.execute(
-                f"SELECT chunk_id, {distance(self._field)} AS distance FROM {self._layout.table}"
-                f" WHERE {self._where.plain} ORDER BY {distance(self._field)} LIMIT {self._limit + _TIES}",
+                f"SELECT chunk_id, {self._distance} AS distance FROM {self._layout.table} WHERE {self._where.plain}"
+                f" ORDER BY {walked(self._field, self._layout.precision)} LIMIT {self._wanted}",
                 {**self._where.params, **self._query},
                 prepare=not self._filtered,  # without a filter, one plan is as good as another
             )

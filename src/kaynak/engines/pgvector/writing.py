@@ -9,10 +9,11 @@ import orjson
 
 from kaynak.domain import Conflict, CorruptIndex, Json
 from kaynak.domain.copy_rows import copy_rows, int8, jsonb
+from kaynak.engines.pgvector.columns import column, kind
 from kaynak.engines.pgvector.mending import readers_index
 from kaynak.engines.pgvector.pool import Connection
-from kaynak.engines.pgvector.spec import Layout, column
-from kaynak.engines.pgvector.vectors import half_vectors
+from kaynak.engines.pgvector.spec import Layout
+from kaynak.engines.pgvector.vectors import wire_vectors
 from kaynak.engines.protocol import Point
 
 # Any number that nothing else of ours locks.
@@ -32,7 +33,7 @@ CREATE TABLE IF NOT EXISTS kaynak_index.registry (
 # Dead rows stay in the graph until a vacuum, and are walked over by every search until then.
 _STORAGE = "autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 500"
 
-_MEMORY = "128MB"
+_MEGABYTES = 128
 
 _COPIED = 1000
 """Rows that are formed at a time."""
@@ -48,9 +49,10 @@ async def make(connection: Connection, layout: Layout) -> None:
     await connection.execute("SELECT pg_advisory_xact_lock(%s)", [_SETUP_LOCK])
     await connection.execute(_SETUP)
     cursor = await connection.execute(
-        "SELECT spec->'fields' = %s::jsonb->'fields' AND spec @> %s::jsonb, to_regclass(%s) IS NOT NULL"
+        "SELECT spec->'fields' = %s::jsonb->'fields'"
+        " AND jsonb_set(spec, '{params}', %s::jsonb || (spec->'params')) @> %s::jsonb, to_regclass(%s) IS NOT NULL"
         " FROM kaynak_index.registry WHERE name = %s",
-        [layout.stored(), layout.wanted(), layout.table, layout.name],
+        [layout.stored(), layout.older(), layout.wanted(), layout.table, layout.name],
     )
     known = await cursor.fetchone()
     if known is not None:
@@ -59,7 +61,7 @@ async def make(connection: Connection, layout: Layout) -> None:
         if not known[0]:
             raise Conflict(f"Index “{layout.name}” exists and is built differently.")
         return
-    vectors = ", ".join(f"{column(one)} halfvec({one.dimensions})" for one in layout.fields)
+    vectors = ", ".join(f"{column(one)} {kind(one, layout.precision)}" for one in layout.fields)
     name = layout.name
     # A table that is not registered is what someone left behind.
     await connection.execute(
@@ -133,20 +135,20 @@ async def _copy(connection: Connection, layout: Layout, points: Sequence[Point])
 
 
 def _rows(layout: Layout, points: Sequence[Point]) -> Iterator[tuple[bytes | None, ...]]:
-    vectors = [_column(points, one.name) for one in layout.fields]
+    vectors = [_column(points, one.name, full=layout.precision == "full") for one in layout.fields]
     # Chunks of a document come together and share a payload.
     payload: Mapping[str, Json] | None = None
     stored = b""
-    for point, *halves in zip(points, *vectors, strict=True):
+    for point, *columns in zip(points, *vectors, strict=True):
         if point.payload is not payload:
             payload, stored = point.payload, jsonb(_dumps(dict(point.payload)))
-        yield int8(point.id), point.document_id.bytes, stored, *halves
+        yield int8(point.id), point.document_id.bytes, stored, *columns
 
 
-def _column(points: Sequence[Point], name: str) -> list[bytes | None]:
+def _column(points: Sequence[Point], name: str, *, full: bool) -> list[bytes | None]:
     there = [point.vectors[name] for point in points if name in point.vectors]
-    halves = iter(half_vectors(there)) if there else iter(())
-    return [next(halves) if name in point.vectors else None for point in points]
+    vectors = iter(wire_vectors(there, full=full)) if there else iter(())
+    return [next(vectors) if name in point.vectors else None for point in points]
 
 
 def _dumps(value: Any) -> bytes:
@@ -159,7 +161,7 @@ def _dumps(value: Any) -> bytes:
 
 
 async def _index_if_large(connection: Connection, layout: Layout, exact_rows: int) -> None:
-    """Builds the HNSW indexes once exact search would take too long.
+    """Builds the indexes once exact search would take too long.
 
     Until then rows go in without the work that HNSW is, which is most of the work of a write; and a graph
     that is built at once, in memory, is made several times as fast as one that grows row by row.
@@ -170,8 +172,9 @@ async def _index_if_large(connection: Connection, layout: Layout, exact_rows: in
     counted = await cursor.fetchone()
     if counted is None or counted[0] <= exact_rows:
         return
-    await connection.execute(f"SET LOCAL maintenance_work_mem = '{_MEMORY}'")
     for one in layout.indexed_fields:
+        megabytes = max(_MEGABYTES, layout.build_megabytes(one))
+        await connection.execute(f"SET LOCAL maintenance_work_mem = '{megabytes}MB'")
         await connection.execute(layout.create_index(one))
     await connection.execute("UPDATE kaynak_index.registry SET indexed = true WHERE name = %s", [layout.name])
     await connection.execute(f"ANALYZE {layout.table} (payload)")

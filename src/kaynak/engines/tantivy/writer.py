@@ -1,16 +1,15 @@
 from __future__ import annotations
 
-import fcntl
 import shutil
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
-from kaynak.domain import Conflict, EngineUnavailable, Json
+from kaynak.domain import Conflict, Json
 from kaynak.engines.analysis import entry_terms
+from kaynak.engines.file_lock import file_lock
 from kaynak.engines.payload_terms import payload_terms
 from kaynak.engines.protocol import Entry, LexicalSpec
 from kaynak.engines.tantivy.schema import (
@@ -49,17 +48,7 @@ def write_lock(root: Path, name: str) -> Iterator[None]:
         EngineUnavailable: Another writer kept it for a minute.
     """
     root.mkdir(parents=True, exist_ok=True)
-    until, pause = time.monotonic() + _LOCK_WAIT, 0.005
-    with (root / f"{name}.lock").open("a") as file:
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError as exc:
-                if time.monotonic() > until:
-                    raise EngineUnavailable(f"Index “{name}” is being written by another process.") from exc
-                time.sleep(pause)
-                pause = min(0.1, pause * 1.5)
+    with file_lock(root / f"{name}.lock", name, _LOCK_WAIT):
         yield
 
 
