@@ -20,6 +20,12 @@ def _pgvector(options: EngineOptions) -> DenseEngine:
     return PgVectorEngine(options.database_url)
 
 
+def _milvus(options: EngineOptions) -> DenseEngine:
+    from kaynak.engines.milvus import MilvusEngine
+
+    return MilvusEngine(options.milvus, options.data_dir / "indexes" / "milvus")
+
+
 def _memory_dense(options: EngineOptions) -> DenseEngine:
     from kaynak.engines.memory import MemoryDense
 
@@ -78,6 +84,7 @@ _DENSE: dict[str, Callable[[EngineOptions], DenseEngine]] = {
     "pgvector": _pgvector,
     "arangodb": _arangodb_dense,
     "qdrant": _qdrant_dense,
+    "milvus": _milvus,
     "memory": _memory_dense,
 }
 _LEXICAL: dict[str, Callable[[EngineOptions], LexicalEngine]] = {

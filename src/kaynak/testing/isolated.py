@@ -1,8 +1,8 @@
 """Runs a program in a network of its own, in which it may listen where it likes; one port of it is reached from here.
 
-A program: ``python isolated.py FOLDER PORT COMMAND…``. It writes the port on loopback that leads to ``PORT`` in that
-network into ``FOLDER/port``, and what the program says into ``FOLDER/log``. It ends its program when it is terminated,
-and both end when whoever started it does. Linux only.
+A program: ``python isolated.py FOLDER NEAR FAR COMMAND…``. The port ``NEAR`` on loopback leads to ``FAR`` in that
+network; 0 is for any, which it writes into ``FOLDER/port``. What the program says goes to ``FOLDER/log``. It ends its
+program when it is terminated, and both end when whoever started it does. Linux only.
 """
 
 from __future__ import annotations
@@ -76,11 +76,11 @@ def _relay(near: socket.socket, port: int) -> None:
             back.join()
 
 
-def main(folder: Path, port: int, command: list[str]) -> None:
+def main(folder: Path, near_port: int, far_port: int, command: list[str]) -> None:
     """Runs the program, and relays connections to it until it ends."""
     die_with_parent()
     # A socket belongs to the network that it was made in, also after the process has moved.
-    listener = socket.create_server(("127.0.0.1", 0))
+    listener = socket.create_server(("127.0.0.1", near_port))
     try:
         _enter_own_network()
     except OSError:
@@ -96,8 +96,8 @@ def main(folder: Path, port: int, command: list[str]) -> None:
     made.rename(folder / "port")
     while True:
         near, _ = listener.accept()
-        threading.Thread(target=_relay, args=(near, port), daemon=True).start()
+        threading.Thread(target=_relay, args=(near, far_port), daemon=True).start()
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3:])
+    main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), sys.argv[4:])

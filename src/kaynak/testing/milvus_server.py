@@ -16,13 +16,12 @@ from kaynak.testing import isolated
 _SECONDS = 60.0
 _TAIL = 4000
 
-# How long a cluster may take for the sake of throughput is of no interest here: tests wait for each of these.
-_HASTE = {
-    "proxy.timeTickInterval": 20,
-    "queryCoord.checkInterval": 50,
-    "queryCoord.distPullInterval": 50,
-    "queryCoord.checkHandoffInterval": 200,
-}
+# Milliseconds of what tests wait for. Those of the second kind are not in the template.
+_HASTE = {"proxy.timeTickInterval": 20, "queryCoord.distPullInterval": 50}
+_LEASE = {"common.session.ttl": 3}
+"""Seconds that one that was killed is still taken to be there when it is started again."""
+
+_MORE_HASTE = {"queryCoord": ("checkChannelInterval", 50)}
 
 
 class CannotIsolate(RuntimeError):
@@ -41,7 +40,7 @@ class MilvusServer:
     here is one port on loopback.
 
     Attributes:
-        uri: Where it is reached. It changes when it is started again.
+        uri: Where it is reached.
         log: What it says.
     """
 
@@ -50,7 +49,8 @@ class MilvusServer:
         self.log = folder / "log"
         self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
-        self._port = self._prepare()
+        self._far = self._prepare()
+        self._near = 0
 
     def start(self) -> None:
         """Starts it, and returns when it answers.
@@ -68,8 +68,9 @@ class MilvusServer:
             "MILVUS_RUN_DIR": str(self._folder / "run"),
             "HOME": str(self._folder),
         }
-        command = [sys.executable, "-I", isolated.__file__, str(self._folder), str(self._port), str(binary)]
-        self._process = subprocess.Popen([*command, "run", "standalone"], env=environment)  # noqa: S603
+        ports = [str(self._near), str(self._far)]
+        command = [sys.executable, "-I", isolated.__file__, str(self._folder), *ports, str(binary), "run", "standalone"]
+        self._process = subprocess.Popen(command, env=environment)  # noqa: S603 - a program of ours, without a shell
         until = time.monotonic() + _SECONDS
         while not (port.exists() and self._answers(int(port.read_text()))):
             if self._process.poll() == isolated.REFUSED:
@@ -103,7 +104,7 @@ class MilvusServer:
             return False
         finally:
             client.close()
-        self.uri = f"http://127.0.0.1:{port}"
+        self._near, self.uri = port, f"http://127.0.0.1:{port}"
         return True
 
     def _prepare(self) -> int:
@@ -112,9 +113,14 @@ class MilvusServer:
 
         milvus._initialize_data_files(str(self._folder))  # noqa: SLF001 - there is no other way but to start it as well
         config = milvus.MilvusServerConfig(data_dir=str(self._folder))
-        for key, value in _HASTE.items():
+        for key, value in {**_HASTE, **_LEASE}.items():
             config.set(key, value)
         config.resolve()
+        written = self._folder / "configs" / "milvus.yaml"
+        text = written.read_text()
+        for section, (key, value) in _MORE_HASTE.items():
+            text = text.replace(f"\n{section}:\n", f"\n{section}:\n  {key}: {value}\n")
+        written.write_text(text)
         return int(config.get("proxy_port"))
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import kaynak.engines.milvus.library  # noqa: F401 - before milvus-lite, which imports pymilvus
-from kaynak.domain import EngineUnavailable
+from kaynak.domain import EngineUnavailable, Misconfigured
 
 _SECONDS = 5.0
 
@@ -65,8 +65,14 @@ def release(root: Path) -> None:
 
 
 def _start(root: Path) -> _Running:
-    from milvus_lite import DataDirLockedError
-    from milvus_lite.adapter.grpc.server import start_server_in_thread
+    try:
+        from milvus_lite import DataDirLockedError
+        from milvus_lite.adapter.grpc.server import start_server_in_thread
+    except ImportError as exc:
+        raise Misconfigured(
+            "Milvus is not installed in this environment, and no server is named.",
+            hint="Set milvus.uri, or install it: pip install 'kaynak[milvus-embedded]'",
+        ) from exc
 
     logging.getLogger("milvus_lite").setLevel(logging.CRITICAL + 1)
     # It has no passwords: a socket in a directory that only this account may enter keeps other people of this host out.

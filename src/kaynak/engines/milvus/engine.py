@@ -10,6 +10,7 @@ from kaynak.engines.checks import check_limit, check_name, check_points, check_v
 from kaynak.engines.milvus import writing
 from kaynak.engines.milvus.filters import FilterCompiler
 from kaynak.engines.milvus.library import MilvusClient
+from kaynak.engines.milvus.rows import REVISION, SPEC
 from kaynak.engines.milvus.searching import PAGE, Large, Reads, Search
 from kaynak.engines.milvus.spec import Layout, layout_from, layout_of
 from kaynak.engines.milvus.store import Store
@@ -75,8 +76,8 @@ class MilvusEngine:
 
     async def revision(self, name: str) -> int:
         """Returns the revision of the last write."""
-        kept = await self._run(name, lambda client: writing.properties(self._store, client, name))
-        return int(kept[writing.REVISION])
+        label = await self._run(name, lambda client: writing.label(self._store, client, name))
+        return int(label[REVISION])
 
     async def count(self, name: str, condition: Filter | None = None) -> int:
         """Returns how many points match."""
@@ -150,7 +151,7 @@ class MilvusEngine:
         def run(client: MilvusClient) -> T:
             layout = self._layouts.get(name)
             if layout is None:
-                layout = layout_from(name, writing.properties(self._store, client, name)[writing.SPEC])
+                layout = layout_from(name, writing.label(self._store, client, name)[SPEC])
                 # A server that was started again, or files that were just opened, may not have it in memory.
                 for one in layout.collections:
                     writing.load(self._store, client, one)

@@ -16,7 +16,10 @@ from kaynak.engines.payload_terms import NULL, NUMBER, PRESENT, STRING, path_key
 TERMS = "terms"
 WORDS = "words"
 
-EVERYTHING = "id >= -9223372036854775807"
+LABEL = -(2**63) + 1
+"""The id of a row that is no point: it says what the index is, and which revision it reflects."""
+
+EVERYTHING = f"id > {LABEL}"
 _NOTHING = "id in []"
 
 _PATH = 32

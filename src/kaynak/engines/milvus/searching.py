@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from kaynak.domain import Filter
-from kaynak.engines.milvus.filters import EVERYTHING, FilterCompiler
+from kaynak.engines.milvus.filters import EVERYTHING, LABEL, FilterCompiler
 from kaynak.engines.milvus.library import MilvusClient
 from kaynak.engines.milvus.rows import comparable
 from kaynak.engines.milvus.spec import Layout
@@ -61,14 +61,16 @@ class Reads:
 
     def count(self, expression: str) -> int:
         """Returns how many rows match."""
-        found = self._client.query(self._collection, filter=expression, output_fields=["count(*)"], **self._rest)
+        found = self._client.query(
+            self._collection, filter=f"{EVERYTHING} and ({expression})", output_fields=["count(*)"], **self._rest
+        )
         return int(found[0]["count(*)"])
 
     def pages(self, expression: str, fields: list[str], size: int) -> Iterator[list[dict[str, Any]]]:
         """Yields all rows that match, by id."""
-        after: int | None = None
+        after = LABEL
         while True:
-            rest = expression if after is None else f"id > {after} and ({expression})"
+            rest = f"id > {after} and ({expression})"
             # Asked by an iterator, milvus-lite sorts by id as servers do.
             page = self._client.query(
                 self._collection, filter=rest, output_fields=["id", *fields], limit=size, iterator="True", **self._rest
@@ -91,7 +93,7 @@ class Reads:
             anns_field="vector",
             **self._rest,
         )
-        return [(float(hit["distance"]), int(hit["id"])) for hit in found[0]]
+        return [(float(hit["distance"]), int(hit["id"])) for hit in found[0] if hit["id"] != LABEL]
 
 
 class Search:
@@ -142,8 +144,8 @@ class Search:
         return self._compared()
 
     def _asked(self, mode: str) -> Candidates:
-        params = self._layout.search_params(self._limit + _TIES)
-        found = self._reads.nearest(self._vector, self._expression, self._limit + _TIES, params)
+        asked = self._limit + _TIES
+        found = self._reads.nearest(self._vector, self._expression, asked, self._layout.search_params(asked))
         # Milvus gives L2 squared.
         scored = [(_root(distance), key) for distance, key in found] if self._field.metric == "l2" else found
         return self._best(scored, mode)

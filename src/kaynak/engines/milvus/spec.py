@@ -50,7 +50,7 @@ class Layout:
 
     @property
     def main(self) -> str:
-        """Name of the collection of the first field, with which specification and revision are kept."""
+        """Name of the collection of the first field, in which specification and revision are kept too."""
         return main_collection(self.name)
 
     @property

@@ -13,19 +13,16 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from kaynak.domain import Conflict, CorruptIndex
-from kaynak.engines.milvus.filters import EVERYTHING
+from kaynak.engines.milvus.filters import EVERYTHING, LABEL
 from kaynak.engines.milvus.library import MilvusClient, MilvusException
-from kaynak.engines.milvus.rows import rows_of, schema_of
+from kaynak.engines.milvus.rows import REVISION, SPEC, label_of, rows_of, schema_of
 from kaynak.engines.milvus.spec import METRICS, Layout, layout_from, main_collection
 from kaynak.engines.milvus.store import Store, each
 from kaynak.engines.protocol import DenseSpec, Point
 
 T = TypeVar("T")
 
-SPEC, REVISION = "kaynak.spec", "kaynak.revision"
-"""Properties of the first collection. They are in the server's catalogue, so that reading them waits for nothing."""
-
-_MISSING = 100
+_MISSING, _NO_INDEX, _NOT_LOADED = 100, 700, 101
 _MESSAGE_BYTES = 8 << 20
 _DOCUMENTS = 500
 
@@ -38,26 +35,47 @@ def lock_of(store: Store, name: str) -> threading.Lock:
     return _locks[store.place, name]
 
 
-def properties(store: Store, client: MilvusClient, name: str) -> dict[str, str]:
-    """Returns what is kept with an index.
+def label(store: Store, client: MilvusClient, name: str) -> dict[str, Any]:
+    """Returns the row that says what an index is, and which revision it reflects.
+
+    It is a row, as Milvus 2.3 forgets the last change of a collection's properties when it is started again, and the
+    first collection's own, so that it goes with it. It is read with a wait for the server's clock.
 
     Raises:
         CorruptIndex: There is no such index, or it was never finished.
     """
-    found = _properties(store, client, name)
-    if SPEC not in found:
+    found = _label(store, client, name)
+    if found is None:
         raise CorruptIndex(f"There is no index “{name}”.")
     return found
 
 
-def _properties(store: Store, client: MilvusClient, name: str) -> dict[str, str]:
+def _label(store: Store, client: MilvusClient, name: str) -> dict[str, Any] | None:
+    main = main_collection(name)
+
+    def look() -> dict[str, Any] | None:
+        rows = client.query(
+            main,
+            filter=f"id in [{LABEL}]",
+            output_fields=[SPEC, REVISION],
+            consistency_level="Strong",
+            timeout=store.options.seconds,
+        )
+        return dict(rows[0]) if rows else None
+
     try:
-        described = client.describe_collection(main_collection(name), timeout=store.options.seconds)
+        try:
+            return look()
+        except MilvusException as exc:
+            if exc.code != _NOT_LOADED:
+                raise
+            # Files that were just opened are in memory only when they are asked to be.
+            load(store, client, main)
+            return look()
     except MilvusException as exc:
-        if exc.code == _MISSING:
-            return {}
+        if exc.code in {_MISSING, _NO_INDEX}:
+            return None
         raise
-    return dict(described["properties"])
 
 
 def make(store: Store, client: MilvusClient, layout: Layout, spec: DenseSpec) -> None:
@@ -66,14 +84,14 @@ def make(store: Store, client: MilvusClient, layout: Layout, spec: DenseSpec) ->
     Raises:
         Conflict: There is one of this name that is built differently.
     """
-    known = _properties(store, client, layout.name).get(SPEC)
+    known = _label(store, client, layout.name)
     if known is not None:
-        if not layout_from(layout.name, known).fits(spec, layout):
+        if not layout_from(layout.name, known[SPEC]).fits(spec, layout):
             raise Conflict(f"Index “{layout.name}” exists and is built differently.")
         return
     remove(store, client, layout.name)  # what was left half made
     each(layout.collections, lambda name: _make_collection(store, client, layout, name))
-    _keep(store, client, layout, {SPEC: layout.stored(), REVISION: "0"})
+    _keep(store, client, layout, 0)
 
 
 def _make_collection(store: Store, client: MilvusClient, layout: Layout, name: str) -> None:
@@ -88,9 +106,9 @@ def _make_collection(store: Store, client: MilvusClient, layout: Layout, name: s
         timeout=options.seconds,
     )
     index = client.prepare_index_params()
-    index.add_index(
-        "vector", index_type=layout.index_type, metric_type=METRICS[field.metric], params=layout.build_params
-    )
+    # The inner name is what milvus-lite reads them by; servers do too.
+    params = {"params": layout.build_params}
+    index.add_index("vector", index_type=layout.index_type, metric_type=METRICS[field.metric], params=params)
     # Not waiting for it: there is nothing to index yet.
     client.create_index(name, index, timeout=options.seconds, sync=False)
     load(store, client, name)
@@ -126,11 +144,13 @@ def write(
             client.upsert(name, part, timeout=store.options.seconds)
     each(layout.collections, lambda name: _clear(store, client, name, rows[name], points, deletes))
     store.sync(layout.collections)
-    if not store.embedded and not layout.strong:
-        # A server shows a write when a tick of its clock has passed, 200 ms by default. The writer waits for that, so
-        # that no reader has to: what anybody has seen, everybody sees.
-        each(layout.collections, lambda name: _see(store, client, name))
-    _keep(store, client, layout, {REVISION: str(revision)})
+    waits = not store.embedded and not layout.strong
+    if waits and (len(layout.collections) > 1 or store.options.shards > 1):
+        # Only within one shard does who sees the revision see all that was written before it.
+        _see(store, client, layout)
+    _keep(store, client, layout, revision)
+    if waits:
+        _see(store, client, layout)
 
 
 def _clear(
@@ -152,14 +172,27 @@ def _clear(
         client.delete(collection, ids=ids, timeout=store.options.seconds)
 
 
-def _see(store: Store, client: MilvusClient, collection: str) -> None:
-    client.query(
-        collection, filter="id in [0]", output_fields=["id"], consistency_level="Strong", timeout=store.options.seconds
-    )
+def _see(store: Store, client: MilvusClient, layout: Layout) -> None:
+    """Waits until the server shows what was written: for a tick of its clock, 200 ms by default.
+
+    The writer waits for that, so that no reader has to: what anybody has seen, everybody sees.
+    """
+
+    def look(collection: str) -> None:
+        client.query(
+            collection,
+            filter=f"id in [{LABEL}]",
+            output_fields=["id"],
+            consistency_level="Strong",
+            timeout=store.options.seconds,
+        )
+
+    each(layout.collections, look)
 
 
-def _keep(store: Store, client: MilvusClient, layout: Layout, values: dict[str, str]) -> None:
-    client.alter_collection_properties(layout.main, properties=values, timeout=store.options.seconds)
+def _keep(store: Store, client: MilvusClient, layout: Layout, revision: int) -> None:
+    row = label_of(layout, revision, words=store.embedded)
+    client.upsert(layout.main, [row], timeout=store.options.seconds)
 
 
 def _row_bytes(layout: Layout) -> int:
