@@ -197,6 +197,42 @@ def test_files_that_another_process_holds(tmp_path: Path) -> None:
     with_engine(MilvusOptions(), tmp_path / "milvus", lambda engine: engine.health())
 
 
+async def revisions_while_written(options: MilvusOptions, root: Path) -> None:
+    writer, reader = MilvusEngine(options, root), MilvusEngine(options, root)
+    done = asyncio.Event()
+
+    async def write() -> None:
+        for revision in range(1, 30):
+            await writer.apply(NAME, [point(revision), point(1000)], [], revision)
+        done.set()
+
+    async def read() -> None:
+        last = 0
+        while not done.is_set():
+            revision = await reader.revision(NAME)
+            assert revision >= last
+            assert await reader.count(NAME) >= revision
+            last = revision
+
+    try:
+        await writer.create(SPEC)
+        await asyncio.gather(write(), read())
+        assert (await reader.revision(NAME), await reader.count(NAME)) == (29, 30)
+    finally:
+        await writer.close()
+        await reader.close()
+
+
+def test_a_revision_never_goes_back_or_before_its_points_embedded(tmp_path: Path) -> None:
+    asyncio.run(revisions_while_written(MilvusOptions(), tmp_path / "milvus"))
+
+
+def test_a_revision_never_goes_back_or_before_its_points(
+    server: MilvusServer, served: Callable[[], DenseEngine], tmp_path: Path
+) -> None:
+    asyncio.run(revisions_while_written(MilvusOptions(uri=server.uri), tmp_path))
+
+
 DOOMED = """
 import asyncio, os, sys
 from pathlib import Path

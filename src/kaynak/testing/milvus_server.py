@@ -111,7 +111,7 @@ class MilvusServer:
         """Unpacks it and writes its configuration; returns its port in its network."""
         import milvus
 
-        milvus._initialize_data_files(str(self._folder))  # noqa: SLF001 - there is no other way but to start it as well
+        milvus._initialize_data_files(str(self._folder))
         config = milvus.MilvusServerConfig(data_dir=str(self._folder))
         for key, value in {**_HASTE, **_LEASE}.items():
             config.set(key, value)

@@ -1,16 +1,15 @@
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 from kaynak.domain import CorruptIndex, Filter
 from kaynak.engines.checks import check_limit, check_name, check_points, check_vector, pick_field
-from kaynak.engines.milvus import writing
+from kaynak.engines.milvus import labels, making, writing
 from kaynak.engines.milvus.filters import FilterCompiler
 from kaynak.engines.milvus.library import MilvusClient
-from kaynak.engines.milvus.rows import REVISION, SPEC
 from kaynak.engines.milvus.searching import PAGE, Large, Reads, Search
 from kaynak.engines.milvus.spec import Layout, layout_from, layout_of
 from kaynak.engines.milvus.store import Store
@@ -27,10 +26,10 @@ class MilvusEngine:
         options: Where it is.
         root: Directory of milvus-lite, where no server is named.
         exact_rows: So many vectors that match a filter are read and compared one by one.
-        threads: Calls at the same time.
+        threads: Reads at the same time.
     """
 
-    def __init__(self, options: MilvusOptions, root: Path, *, exact_rows: int = 2000, threads: int = 8) -> None:
+    def __init__(self, options: MilvusOptions, root: Path, *, exact_rows: int = 1000, threads: int = 8) -> None:
         self.capabilities = Capabilities(
             metrics=frozenset({"cosine", "dot", "l2"}),
             named_vectors=True,
@@ -50,20 +49,20 @@ class MilvusEngine:
         layout = layout_of(spec, embedded=self._store.embedded, replicas=replicas)
 
         def work(client: MilvusClient) -> None:
-            with writing.lock_of(self._store, spec.name):
-                writing.make(self._store, client, layout, spec)
+            with self._store.lock(spec.name):
+                making.make(self._store, client, layout, spec)
 
-        await self._store.run(spec.name, work)
+        await self._store.run(spec.name, work, writes=True)
         self._layouts.pop(spec.name, None)
 
     async def drop(self, name: str) -> None:
         """Removes the index and all its data."""
 
         def work(client: MilvusClient) -> None:
-            with writing.lock_of(self._store, name):
-                writing.remove(self._store, client, name)
+            with self._store.lock(name):
+                making.remove(self._store, client, name)
 
-        await self._store.run(check_name(name), work)
+        await self._store.run(check_name(name), work, writes=True)
         self._layouts.pop(name, None)
 
     async def exists(self, name: str) -> bool:
@@ -76,8 +75,8 @@ class MilvusEngine:
 
     async def revision(self, name: str) -> int:
         """Returns the revision of the last write."""
-        label = await self._run(name, lambda client: writing.label(self._store, client, name))
-        return int(label[REVISION])
+        label = await self._run(name, lambda client: labels.read(self._store, client, name))
+        return int(label[labels.REVISION])
 
     async def count(self, name: str, condition: Filter | None = None) -> int:
         """Returns how many points match."""
@@ -94,13 +93,9 @@ class MilvusEngine:
         layout = await self._with_layout(name, lambda client, layout: layout)
         expression = _firsts(layout, FilterCompiler(words=self._store.embedded).compile(None))
         for collection in layout.collections:
-            pages = await self._run(
-                name,
-                lambda client, of=collection: Reads(self._store, client, layout, of).pages(  # type: ignore[misc]
-                    expression, ["document"], PAGE
-                ),
-            )
-            while rows := await self._run(name, lambda client, pages=pages: next(pages, [])):  # type: ignore[misc]
+            reads = await self._run(name, lambda client, of=collection: Reads(self._store, client, layout, of))  # type: ignore[misc]
+            pages = reads.pages(expression, ["document"], PAGE)
+            while rows := await self._run(name, _next(pages)):
                 for row in rows:
                     yield int(row["id"]), UUID(row["document"])
 
@@ -109,10 +104,10 @@ class MilvusEngine:
 
         def work(client: MilvusClient, layout: Layout) -> None:
             check_points(upserts, layout.fields)
-            with writing.lock_of(self._store, name):
+            with self._store.lock(name):
                 writing.write(self._store, client, layout, upserts, deletes, revision)
 
-        await self._with_layout(name, work)
+        await self._with_layout(name, work, writes=True)
 
     async def search(
         self,
@@ -147,22 +142,22 @@ class MilvusEngine:
         """Waits for what runs, and ends the connection; the last engine of a process closes the files."""
         await self._store.close()
 
-    async def _with_layout(self, name: str, work: Callable[[MilvusClient, Layout], T]) -> T:
+    async def _with_layout(self, name: str, work: Callable[[MilvusClient, Layout], T], *, writes: bool = False) -> T:
         def run(client: MilvusClient) -> T:
             layout = self._layouts.get(name)
             if layout is None:
-                layout = layout_from(name, writing.label(self._store, client, name)[SPEC])
+                layout = layout_from(name, labels.read(self._store, client, name)[labels.SPEC])
                 # A server that was started again, or files that were just opened, may not have it in memory.
                 for one in layout.collections:
-                    writing.load(self._store, client, one)
+                    labels.load(self._store, client, one)
                 self._layouts[name] = layout
             return work(client, layout)
 
-        return await self._run(name, run)
+        return await self._run(name, run, writes=writes)
 
-    async def _run(self, name: str, work: Callable[[MilvusClient], T]) -> T:
+    async def _run(self, name: str, work: Callable[[MilvusClient], T], *, writes: bool = False) -> T:
         try:
-            return await self._store.run(check_name(name), work)
+            return await self._store.run(check_name(name), work, writes=writes)
         except CorruptIndex:
             # It may be made anew with other fields.
             self._layouts.pop(name, None)
@@ -172,3 +167,7 @@ class MilvusEngine:
 def _firsts(layout: Layout, expression: str) -> str:
     """Returns an expression for each point once, however many vectors it has."""
     return expression if len(layout.fields) == 1 else f"first == true and ({expression})"
+
+
+def _next(pages: Iterator[list[dict[str, Any]]]) -> Callable[[MilvusClient], list[dict[str, Any]]]:
+    return lambda client: next(pages, [])

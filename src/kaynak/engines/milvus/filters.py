@@ -16,10 +16,10 @@ from kaynak.engines.payload_terms import NULL, NUMBER, PRESENT, STRING, path_key
 TERMS = "terms"
 WORDS = "words"
 
-LABEL = -(2**63) + 1
-"""The id of a row that is no point: it says what the index is, and which revision it reflects."""
+LABELS = -(2**62)
+"""Up to this id, rows are no points: they say what the index is, and which revision it reflects."""
 
-EVERYTHING = f"id > {LABEL}"
+EVERYTHING = f"id > {LABELS}"
 _NOTHING = "id in []"
 
 _PATH = 32

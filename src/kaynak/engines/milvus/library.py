@@ -12,7 +12,7 @@ _OFF = "PYTHON_DOTENV_DISABLED"
 
 @contextmanager
 def _own_environment() -> Iterator[None]:
-    """pymilvus reads ``.env`` into the environment, which would override what our settings have read."""
+    """Keeps ``.env`` out of the environment, into which pymilvus reads it; it would override what our settings say."""
     before = os.environ.get(_OFF)
     os.environ[_OFF] = "1"
     try:
@@ -28,9 +28,10 @@ with _own_environment():
     import grpc
     import pymilvus
     from pymilvus import DataType, MilvusClient, MilvusException
+    from pymilvus.client.types import LoadState
     from pymilvus.exceptions import MilvusUnavailableException
 
 # It prints every error in red with its trace before it raises it; we raise our own.
 logging.getLogger(pymilvus.__name__).setLevel(logging.CRITICAL + 1)
 
-__all__ = ["DataType", "MilvusClient", "MilvusException", "MilvusUnavailableException", "grpc"]
+__all__ = ["DataType", "LoadState", "MilvusClient", "MilvusException", "MilvusUnavailableException", "grpc"]

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from kaynak.domain import InvalidRequest
-from kaynak.engines.milvus.filters import LABEL, TERMS, WORDS, extremes, tokens
+from kaynak.engines.milvus.filters import TERMS, WORDS, extremes, tokens
 from kaynak.engines.milvus.library import DataType, MilvusClient
 from kaynak.engines.milvus.spec import Layout
 from kaynak.engines.payload_terms import payload_terms
@@ -13,8 +13,6 @@ from kaynak.engines.protocol import Point, Vector, VectorField
 
 MAX_TERMS = 3800
 """Milvus takes 4,096 values in a list, and so many terms as text in 65,535 bytes."""
-
-SPEC, REVISION = "kaynak_spec", "kaynak_revision"
 
 _TERM_LENGTH = 16
 _MAX_EXTREMES = 65_000
@@ -65,15 +63,6 @@ def rows_of(layout: Layout, points: list[Point], *, words: bool) -> dict[str, li
             rows[layout.collection(field)].append({**common, "first": first, "vector": comparable(vector, field)})
             first = False
     return rows
-
-
-def label_of(layout: Layout, revision: int, *, words: bool) -> dict[str, Any]:
-    """Returns the row that says what an index is, and which revision it reflects."""
-    row: dict[str, Any] = {"id": LABEL, "document": "", "first": False, TERMS: []}
-    if words:
-        row[WORDS] = ""
-    vector = np.zeros(layout.fields[0].dimensions, dtype=np.float32)
-    return {**row, "vector": vector, SPEC: layout.stored(), REVISION: revision}
 
 
 def _payload(point: Point, *, words: bool) -> dict[str, Any]:

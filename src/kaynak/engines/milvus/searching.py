@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from kaynak.domain import Filter
-from kaynak.engines.milvus.filters import EVERYTHING, LABEL, FilterCompiler
+from kaynak.engines.milvus.filters import EVERYTHING, LABELS, FilterCompiler
 from kaynak.engines.milvus.library import MilvusClient
 from kaynak.engines.milvus.rows import comparable
 from kaynak.engines.milvus.spec import Layout
@@ -54,26 +54,32 @@ class Reads:
     def __init__(self, store: Store, client: MilvusClient, layout: Layout, collection: str) -> None:
         self._client = client
         self._collection = collection
+        self._embedded = store.embedded
         self._rest: dict[str, Any] = {
-            "consistency_level": "Strong" if layout.strong or store.embedded else "Session",
+            "consistency_level": "Strong" if store.strong(layout) else "Session",
             "timeout": store.options.seconds,
         }
+        # Asked by an iterator, milvus-lite gives the least ids first, as servers always do.
+        self._sorted = {"iterator": "True"} if store.embedded else {}
 
     def count(self, expression: str) -> int:
         """Returns how many rows match."""
-        found = self._client.query(
-            self._collection, filter=f"{EVERYTHING} and ({expression})", output_fields=["count(*)"], **self._rest
-        )
+        if self._embedded and expression == EVERYTHING:
+            # With a filter, milvus-lite would read every row.
+            return self._count("") - self._count(f"id <= {LABELS}")
+        return self._count(f"{EVERYTHING} and ({expression})")
+
+    def _count(self, expression: str) -> int:
+        found = self._client.query(self._collection, filter=expression, output_fields=["count(*)"], **self._rest)
         return int(found[0]["count(*)"])
 
     def pages(self, expression: str, fields: list[str], size: int) -> Iterator[list[dict[str, Any]]]:
         """Yields all rows that match, by id."""
-        after = LABEL
+        after = LABELS
         while True:
             rest = f"id > {after} and ({expression})"
-            # Asked by an iterator, milvus-lite sorts by id as servers do.
             page = self._client.query(
-                self._collection, filter=rest, output_fields=["id", *fields], limit=size, iterator="True", **self._rest
+                self._collection, filter=rest, output_fields=["id", *fields], limit=size, **self._sorted, **self._rest
             )
             rows = sorted(page, key=lambda row: int(row["id"]))
             yield rows
@@ -93,7 +99,7 @@ class Reads:
             anns_field="vector",
             **self._rest,
         )
-        return [(float(hit["distance"]), int(hit["id"])) for hit in found[0] if hit["id"] != LABEL]
+        return [(float(hit["distance"]), int(hit["id"])) for hit in found[0] if hit["id"] > LABELS]
 
 
 class Search:
@@ -145,7 +151,8 @@ class Search:
 
     def _asked(self, mode: str) -> Candidates:
         asked = self._limit + _TIES
-        found = self._reads.nearest(self._vector, self._expression, asked, self._layout.search_params(asked))
+        params = self._layout.search_params(asked, filtered=self._expression != EVERYTHING)
+        found = self._reads.nearest(self._vector, self._expression, asked, params)
         # Milvus gives L2 squared.
         scored = [(_root(distance), key) for distance, key in found] if self._field.metric == "l2" else found
         return self._best(scored, mode)

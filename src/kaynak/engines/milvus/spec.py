@@ -14,6 +14,9 @@ of zeros by cosine."""
 
 MAX_DIMENSIONS = 32_768
 
+_MAX_EF = 32_768
+_WIDER = 4
+
 # Name in Milvus, default, least, most.
 _BUILD: dict[str, dict[str, tuple[str, int, int, int]]] = {
     "FLAT": {},
@@ -25,7 +28,7 @@ _SEARCH: dict[str, dict[str, tuple[str, int, int, int]]] = {
     "FLAT": {},
     "IVF_FLAT": {"nprobe": ("nprobe", 64, 1, 65_536)},
     "IVF_SQ8": {"nprobe": ("nprobe", 64, 1, 65_536)},
-    "HNSW": {"ef_search": ("ef", 120, 1, 32_768)},
+    "HNSW": {"ef_search": ("ef", 120, 1, _MAX_EF)},
 }
 _PRETENDED = ("IVF_PQ", "SCANN", "DISKANN")
 
@@ -72,14 +75,16 @@ class Layout:
         """Parameters of the index, as Milvus names them."""
         return {theirs: self.params[ours] for ours, (theirs, *_) in _BUILD[self.index_type].items()}
 
-    def search_params(self, limit: int) -> dict[str, int]:
+    def search_params(self, limit: int, *, filtered: bool) -> dict[str, int]:
         """Parameters of a search, as Milvus names them."""
+        # A filter hides most of what a walk or a list comes by: it has to look further for as many.
+        wider = _WIDER if filtered else 1
         if self.index_type == "HNSW":
             # More than the limit, as the last of what a graph search returns are its least sure ones.
-            return {"ef": max(self.params["ef_search"], limit * 6 // 5)}
+            return {"ef": min(_MAX_EF, max(self.params["ef_search"] * wider, limit * 6 // 5))}
         if self.exhaustive:
             return {}
-        return {"nprobe": min(self.params["nprobe"], self.params["nlist"])}
+        return {"nprobe": min(self.params["nprobe"] * wider, self.params["nlist"])}
 
     def stored(self) -> str:
         """The JSON that is kept with the index."""
@@ -89,9 +94,7 @@ class Layout:
 
     def fits(self, spec: DenseSpec, other: Layout) -> bool:
         """Returns whether this is an index of ``spec``, of which ``other`` is the layout with defaults of today."""
-        return self.fields == other.fields and all(
-            self._value(name) == other._value(name) for name in spec.params  # noqa: SLF001
-        )
+        return self.fields == other.fields and all(self._value(name) == other._value(name) for name in spec.params)
 
     def _value(self, name: str) -> Json:
         named: dict[str, Json] = {"index_type": self.index_type, "consistency": self.strong}

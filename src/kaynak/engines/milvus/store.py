@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,6 +13,7 @@ from kaynak.domain import EngineUnavailable
 from kaynak.engines.milvus import embedded
 from kaynak.engines.milvus.faults import translated
 from kaynak.engines.milvus.library import MilvusClient, MilvusUnavailableException, grpc
+from kaynak.engines.milvus.spec import Layout
 from kaynak.engines.options import MilvusOptions
 
 T = TypeVar("T")
@@ -21,13 +23,17 @@ _REST_SECONDS = 2.0
 """After a failed attempt to connect, nobody waits for another one for so long."""
 
 
+# Of one index, one write at a time: milvus-lite asks for it, and revisions would overtake each other.
+_locks: defaultdict[tuple[str, str], threading.Lock] = defaultdict(threading.Lock)
+
+
 class Store:
     """The connection to a server, or to milvus-lite in this process. Blocking calls run in threads of its own.
 
     Args:
         options: Where Milvus is.
         root: Directory of milvus-lite, where there is no server.
-        threads: Calls at the same time.
+        threads: Reads at the same time.
     """
 
     def __init__(self, options: MilvusOptions, root: Path, threads: int) -> None:
@@ -38,14 +44,25 @@ class Store:
         self._lock = threading.Lock()
         self._tired_until = 0.0
         self._closed = False
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="milvus")
+        self._reading = ThreadPoolExecutor(threads, thread_name_prefix="milvus-read")
+        # Writes are apart, so that waiting for a lock never keeps a search waiting.
+        self._writing = ThreadPoolExecutor(2, thread_name_prefix="milvus-write")
 
     @property
     def place(self) -> str:
         """What tells this store from others of the process."""
         return f"{self.options.uri or self._root.resolve()}/{self.options.database}"
 
-    async def run(self, name: str, work: Callable[[MilvusClient], T]) -> T:
+    def lock(self, name: str) -> threading.Lock:
+        """Returns the lock of an index, which all engines of this process share."""
+        return _locks[self.place, name]
+
+    def strong(self, layout: Layout) -> bool:
+        """Returns whether every read waits for the server's clock, so that no write has to."""
+        # What one copy has seen says nothing of the others.
+        return self.embedded or layout.strong or self.options.replicas > 1
+
+    async def run(self, name: str, work: Callable[[MilvusClient], T], *, writes: bool = False) -> T:
         """Runs ``work`` in a thread.
 
         Raises:
@@ -55,30 +72,48 @@ class Store:
 
         def guarded() -> T:
             with translated(name, embedded=self.embedded):
-                return work(self._connected())
+                client = self._connected()
+                if writes or not self.embedded:
+                    return work(client)
+                with embedded.gate(self._root).reading():
+                    return work(client)
 
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, guarded)
+            pool = self._writing if writes else self._reading
+            return await asyncio.get_running_loop().run_in_executor(pool, guarded)
         except RuntimeError as exc:
             if "shutdown" in str(exc):
                 raise EngineUnavailable("The Milvus engine is closed.") from exc
             raise
 
+    def wrote(self, client: MilvusClient, collection: str, rows: int) -> None:
+        """Takes note of rows that were written; see `embedded.put_away`. A server sees to it by itself."""
+        if self.embedded:
+            seconds = max(60.0, self.options.seconds)
+            embedded.put_away(self._root, collection, rows, lambda: client.flush(collection, timeout=seconds))
+
+    def drain(self) -> None:
+        """Waits for whoever may not have seen what was just written, and must not miss it: see `Gate`."""
+        if self.embedded:
+            embedded.gate(self._root).drain()
+
     def sync(self, collections: Sequence[str]) -> None:
         """Makes what was written durable where Milvus does not do so by itself; see `embedded.sync`.
 
-        A server acknowledges a write when its log has it; how durable that log is, is up to how it is run: Pulsar and
-        Kafka keep copies, RocksMQ of a standalone server leaves the last moments to the operating system.
+        A server acknowledges a write when its log has it, and needs no flush for it to be found or to outlive the
+        server. How durable that log is, is up to how it is run: Pulsar and Kafka keep copies, RocksMQ of a standalone
+        server leaves the last moments to the operating system.
         """
         if self.embedded:
-            embedded.sync(self._root, list(collections))
+            embedded.sync(self._root, collections)
 
     async def close(self) -> None:
         """Waits for what runs, and ends the connection."""
         await asyncio.to_thread(self._close)
 
     def _close(self) -> None:
-        self._threads.shutdown()
+        self._writing.shutdown()
+        self._reading.shutdown()
         with self._lock:
             client, self._client = self._client, None
             self._closed = True
@@ -111,7 +146,7 @@ class Store:
             self._tired_until = time.monotonic() + _REST_SECONDS
             raise
         # pymilvus would ask a server that is away again and again until the time of a request is over.
-        client._get_connection()._on_rpc_error = _give_up  # noqa: SLF001
+        client._get_connection()._on_rpc_error = _give_up
         return client
 
 
