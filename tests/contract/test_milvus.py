@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import socket
 import subprocess
@@ -223,14 +224,8 @@ async def revisions_while_written(options: MilvusOptions, root: Path) -> None:
         await reader.close()
 
 
-def test_a_revision_never_goes_back_or_before_its_points_embedded(tmp_path: Path) -> None:
+def test_a_revision_never_goes_back_or_before_its_points(tmp_path: Path) -> None:
     asyncio.run(revisions_while_written(MilvusOptions(), tmp_path / "milvus"))
-
-
-def test_a_revision_never_goes_back_or_before_its_points(
-    server: MilvusServer, served: Callable[[], DenseEngine], tmp_path: Path
-) -> None:
-    asyncio.run(revisions_while_written(MilvusOptions(uri=server.uri), tmp_path))
 
 
 DOOMED = """
@@ -252,7 +247,8 @@ asyncio.run(main())
 
 
 def test_a_killed_process_leaves_what_it_wrote(tmp_path: Path) -> None:
-    subprocess.run([sys.executable, "-c", DOOMED, tmp_path / "milvus"], check=False)
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}  # where it leaves its socket
+    subprocess.run([sys.executable, "-c", DOOMED, tmp_path / "milvus"], env=environment, check=False)
 
     async def work(engine: MilvusEngine) -> None:
         assert await engine.revision(NAME) == 3
@@ -280,9 +276,8 @@ def test_a_server_that_is_killed_and_comes_back(
     server: MilvusServer, served: Callable[[], DenseEngine], tmp_path: Path
 ) -> None:
     async def work(engine: MilvusEngine) -> None:
-        await engine.create(SPEC)
-        await engine.apply(NAME, [point(key) for key in range(4)], [], 1)
-        await engine.apply(NAME, [point(10 + key) for key in range(4)], [document(1)], 2)
+        await revisions_while_written(MilvusOptions(uri=server.uri), tmp_path)
+        await engine.apply(NAME, [point(2000 + key) for key in range(4)], [document(1)], 30)
         server.stop()
         begun = time.monotonic()
         with pytest.raises(EngineUnavailable):
@@ -297,8 +292,8 @@ def test_a_server_that_is_killed_and_comes_back(
             except EngineUnavailable:
                 assert time.monotonic() < until
                 await asyncio.sleep(0.2)
-        assert sorted(found.ids) == [10, 11, 12, 13]
-        assert (await engine.revision(NAME), await engine.count(NAME)) == (2, 4)
+        assert sorted(found.ids) == [2000, 2001, 2002, 2003]
+        assert (await engine.revision(NAME), await engine.count(NAME)) == (30, 4)
 
     with_engine(MilvusOptions(uri=server.uri), tmp_path, work)
 

@@ -18,6 +18,7 @@ from kaynak.engines.milvus.gate import Gate
 
 _SECONDS = 5.0
 _LOOSE_ROWS = 1000
+_LONGEST_PATH = 80
 
 
 @dataclass(slots=True)
@@ -82,7 +83,9 @@ def _start(root: Path) -> _Running:
 
     logging.getLogger("milvus_lite").setLevel(logging.CRITICAL + 1)
     # It has no passwords: a socket in a directory that only this account may enter keeps other people of this host out.
-    folder = Path(tempfile.mkdtemp(prefix="km-"))
+    # Its path must be short.
+    place = "/tmp" if len(tempfile.gettempdir()) > _LONGEST_PATH else None  # noqa: S108 - what is made there is ours
+    folder = Path(tempfile.mkdtemp(prefix="km-", dir=place))
     try:
         root.parent.mkdir(parents=True, exist_ok=True)
         # The address is made of both, so that this names a socket in the file system.
