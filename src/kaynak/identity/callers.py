@@ -126,7 +126,10 @@ class Callers:
         async with self._catalog.read() as unit:
             found = await unit.scopes.of_session(claims.session, claims.person, claims.kid)
         if found is None:
-            raise Unauthenticated("The session has ended.", hint="Sign in again with POST /v1/auth/sign-in.")
+            raise Unauthenticated(
+                "The session has ended, or the key that signed its access token is not trusted any more.",
+                hint="Get another token from POST /v1/auth/refresh; if that is refused, sign in again.",
+            )
         if _is_old(found):
             with suppress(Unavailable):  # a standby that cannot write still answers
                 async with self._catalog.begin() as unit:

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from kaynak.cli import command
 from kaynak.cli.main import app as program
-from kaynak.domain import GlobalRole, SignInFailed, Unauthenticated
+from kaynak.domain import OWNER, Action, AuditFilter, GlobalRole, SignInFailed, Unauthenticated
 from kaynak.identity import IdentityOptions
 from kaynak.identity.setup import Setup
 
@@ -97,6 +97,29 @@ def kaynak(house, tmp_path, monkeypatch):
         return json.loads(result.stdout)
 
     return run
+
+
+async def test_a_running_server_believes_no_token_that_a_command_made_worthless(house, admin, kaynak):
+    before = await house.tokens("admin@example.org")
+    assert (await kaynak("secrets", "rotate", "--signing"))["distrusted"] is False
+    kept = await house.tokens("admin@example.org")
+    for tokens in (before, kept):
+        assert await _status(house, tokens["access_token"]) == 200
+    await kaynak("secrets", "rotate", "--signing", "--distrust")
+    for tokens in (before, kept):
+        assert await _status(house, tokens["access_token"]) == 401
+    again = await house.client().post("/v1/auth/refresh", json={"refresh_token": before["refresh_token"]})
+    assert await _status(house, again.json()["access_token"]) == 200, "sessions go on"
+    async with house.catalog.read() as unit:
+        told = await unit.audit_rows.newest(AuditFilter(action=Action.SIGNING_KEY_ROTATED), before=None, limit=2)
+    assert [(one.subject, "true" in str(one.details)) for one in told] == [
+        (OWNER.subject, True),
+        (OWNER.subject, False),
+    ]
+
+
+async def _status(house, token: str) -> int:
+    return (await house.client().get("/v1/me", headers={"Authorization": f"Bearer {token}"})).status_code
 
 
 async def test_people_on_the_command_line(house, kaynak):
