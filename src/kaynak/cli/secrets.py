@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import sys
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -11,12 +13,23 @@ from kaynak.domain import OWNER, InvalidRequest
 if TYPE_CHECKING:
     from kaynak.catalog import Rotation
 
-app = typer.Typer(help="Replace the keys of the installation.", no_args_is_help=True)
+app = typer.Typer(help="Replace the keys of the installation, and keep its secrets elsewhere.", no_args_is_help=True)
+
+
+class Kept(StrEnum):
+    """A secret that others gave this installation. Keys of models have a command of their own."""
+
+    OIDC = "oidc"
+
+
+Name = Annotated[
+    Kept, typer.Argument(help="oidc: our client secret at the provider of OpenID Connect.", metavar="NAME")
+]
 
 
 @app.callback()
 def secrets() -> None:
-    """Replace the keys of the installation."""
+    """Replace the keys of the installation, and keep its secrets elsewhere."""
 
 
 @app.command("rotate")
@@ -61,6 +74,41 @@ def rotate(
         output.note(f"It is in {file}. Back it up apart from the database: without it the secrets are lost.")
     else:
         output.note("KAYNAK_OLD_SECRET_KEY is not needed any more. Restart servers with the new KAYNAK_SECRET_KEY.")
+
+
+@app.command("set")
+@command
+def set_secret(name: Name, as_json: AsJson = False) -> None:
+    """Store a secret, encrypted. It is asked for, or read from standard input."""
+    prompted = sys.stdin.isatty()
+    secret = typer.prompt("Client secret", hide_input=True, err=True) if prompted else sys.stdin.readline()
+
+    async def work(kaynak: Any) -> bool:
+        await kaynak.identity.oidc_secret.put(OWNER, secret.strip())
+        return bool(kaynak.identity.oidc_secret.configured)
+
+    overruled = with_services(work)
+    if as_json:
+        output.document({"stored": name, "overruled": overruled})
+        return
+    output.line("The client secret is stored, and counts from the next sign-in on.")
+    if overruled:
+        output.note("The setting KAYNAK_OIDC__CLIENT_SECRET goes before it: take that away.")
+
+
+@app.command("remove")
+@command
+def remove_secret(name: Name, as_json: AsJson = False) -> None:
+    """Remove a stored secret."""
+
+    async def work(kaynak: Any) -> None:
+        await kaynak.identity.oidc_secret.remove(OWNER)
+
+    with_services(work)
+    if as_json:
+        output.document({"removed": name})
+    else:
+        output.line("The client secret is removed.")
 
 
 def _rotate_signing(*, distrust: bool, as_json: bool) -> None:

@@ -21,7 +21,8 @@ def _share(collection: str, who: str, role: CollectionRole | str = CollectionRol
 
     Raises:
         CollectionNotFound: There is none of that name.
-        NotFound: There is nobody of that name.
+        InvalidRequest: There is nobody of that name.
+        Conflict: They are its last owner.
         Forbidden: You do not own the collection.
     """
     body = {"role": CollectionRole(role).value}

@@ -250,7 +250,9 @@ class OidcSettings(BaseModel):
         None, pattern=r"^https?://\S+$", description="Provider of OpenID Connect, as it names itself; unset: none."
     )
     client_id: str | None = Field(None, description="Our name at the provider.")
-    client_secret: SecretStr | None = Field(None, description="Our secret at the provider; unset: PKCE alone.")
+    client_secret: SecretStr | None = Field(
+        None, description="Our secret at the provider; unset: that of “kaynak secrets set oidc”, or PKCE alone."
+    )
     scopes: tuple[str, ...] = Field(("openid", "email", "profile"), description="What is asked of it, as a JSON list.")
     groups_claim: str = Field("groups", description="Claim that lists somebody's groups.")
     redirect_url: str | None = Field(
