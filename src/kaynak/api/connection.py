@@ -1,7 +1,8 @@
 """One connection of a client: what uvicorn leaves open is closed here, before the application hears of it.
 
 The parser refuses what requests are smuggled with (Content-Length beside Transfer-Encoding, folded lines, bare line
-feeds, and so on). Here are bounds on the head of a request, and on how long a client may take over everything.
+feeds, and so on). Here are bounds on the head of a request, on how long a client may take over everything, and on how
+many connections there are.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import structlog
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from kaynak.api.crowding import Crowd
 from kaynak.api.wire import URN, dumps
 
 log = structlog.get_logger(__name__)
@@ -39,6 +41,7 @@ class Patience:
         header_bytes: Of their names and values together.
         head_seconds: From the first byte of a request to the end of its head.
         idle_seconds: Without a kilobyte of the body, or without taking any of the answer.
+        refused_seconds: For a request that is to be told that there is no room for it.
     """
 
     target_bytes: int = 64 * 1024
@@ -46,6 +49,7 @@ class Patience:
     header_bytes: int = 32 * 1024
     head_seconds: float = 20.0
     idle_seconds: float = 60.0
+    refused_seconds: float = 1.0
 
 
 class _Refused(Exception):
@@ -74,6 +78,7 @@ class GuardedProtocol(HttpToolsProtocol):
     """uvicorn's protocol with bounds; make one with `guarded`."""
 
     patience: ClassVar[Patience] = Patience()
+    crowd: ClassVar[Crowd] = Crowd()
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         """Begins to wait for a request."""
@@ -92,17 +97,32 @@ class GuardedProtocol(HttpToolsProtocol):
         self._stalled_since: float | None = None
         self._unsent = (0, 0.0)
         self._tick: TimerHandle | None = None
-        self._watch()
+        self._crowded_out = False
+        self._no_room = self.crowd.enter(self._address())
+        if self._no_room is None:
+            self._watch()
+        elif self.crowd.wait():
+            self._tick = self.loop.call_later(self.patience.refused_seconds, self.transport.close)
+        else:
+            self._crowded_out = True
+            self.transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Ends the watch."""
         if self._tick is not None:
             self._tick.cancel()
+        if self._no_room is None:
+            self.crowd.leave(self._address())
+        elif not self._crowded_out:
+            self.crowd.go()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Parses, and refuses what cannot be served."""
         if self._deaf:
+            return
+        if self._no_room is not None:
+            self._refuse(_Refused(503, self._no_room))
             return
         self._unset_keepalive_if_required()
         self._spoke = True
@@ -175,6 +195,9 @@ class GuardedProtocol(HttpToolsProtocol):
         """It does again."""
         self._stalled_since = None
         super().resume_writing()
+
+    def _address(self) -> str | None:
+        return None if self.client is None else self.client[0]
 
     def _ambiguous(self) -> str | None:
         """Returns what is wrong with the head, where the parser takes it."""
@@ -264,17 +287,20 @@ class GuardedProtocol(HttpToolsProtocol):
         return waiting > 0 and now - self._unsent[1] > self.patience.idle_seconds
 
 
-def guarded(patience: Patience) -> type[GuardedProtocol]:
+def guarded(patience: Patience, crowd: Crowd | None = None) -> type[GuardedProtocol]:
     """Returns the protocol with these bounds, as uvicorn takes it."""
-    return type("GuardedProtocol", (GuardedProtocol,), {"patience": patience})
+    return type("GuardedProtocol", (GuardedProtocol,), {"patience": patience, "crowd": crowd or Crowd()})
 
 
 def _answer(refused: _Refused) -> bytes:
     title = HTTPStatus(refused.status).phrase
-    body = dumps({"type": URN + "bad-request", "title": title, "status": refused.status, "detail": refused.detail})
+    crowded = refused.status == HTTPStatus.SERVICE_UNAVAILABLE
+    kind = "unavailable" if crowded else "bad-request"
+    again = "retry-after: 1\r\n" if crowded else ""
+    body = dumps({"type": URN + kind, "title": title, "status": refused.status, "detail": refused.detail})
     head = (
         f"HTTP/1.1 {refused.status} {title}\r\ncontent-type: application/problem+json\r\n"
         f"content-length: {len(body)}\r\nx-content-type-options: nosniff\r\ncache-control: no-store\r\n"
-        "connection: close\r\n\r\n"
+        f"{again}connection: close\r\n\r\n"
     )
     return head.encode() + body

@@ -74,12 +74,12 @@ UploadingScope = Annotated[Scope, Depends(_spending(Purpose.UPLOAD))]
 """The caller; out of their bucket for uploads."""
 
 
-async def _renewal(request: Request, kaynak: Services) -> Renew:
+async def _renewal(request: Request, kaynak: Services, caller: _UncountedCaller) -> Renew:
     shown, local = credentials.of_request(request), credentials.is_local(request)
 
     async def renew() -> Scope:
-        caller: Caller = await kaynak.identity.callers.find(shown, local=local)
-        return caller.scope
+        now: Caller = await kaynak.identity.callers.again(caller, shown, local=local)
+        return now.scope
 
     return renew
 

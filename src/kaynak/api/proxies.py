@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable
+from typing import TypeAlias
 
 from starlette.types import ASGIApp, Receive, Scope, Send
+
+Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _LONGEST = 1000
 """Characters of X-Forwarded-For that are looked at, from its end: what is before was written by the client."""
@@ -28,7 +31,7 @@ class TrustedProxies:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handles one connection."""
         client = scope.get("client")
-        if self._networks and scope["type"] == "http" and client and self._trusts(client[0]):
+        if self._networks and scope["type"] == "http" and client and within(client[0], self._networks):
             self._believe(scope)
         await self._app(scope, receive, send)
 
@@ -47,17 +50,19 @@ class TrustedProxies:
             if address is None:
                 return  # from here on it is nothing that a proxy of ours wrote
             scope["client"] = (address, 0)
-            if not self._trusts(address):
+            if not within(address, self._networks):
                 return
 
-    def _trusts(self, address: str) -> bool:
-        try:
-            found = ipaddress.ip_address(address.partition("%")[0])
-        except ValueError:
-            return False
-        if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped is not None:
-            found = found.ipv4_mapped
-        return any(found in network for network in self._networks if network.version == found.version)
+
+def within(address: str, networks: Iterable[Network]) -> bool:
+    """Returns whether an address is in one of the networks, also as IPv4 wrapped in IPv6; False if it is none."""
+    try:
+        found = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return False
+    if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped is not None:
+        found = found.ipv4_mapped
+    return any(found in network for network in networks if network.version == found.version)
 
 
 def _address(text: str) -> str | None:

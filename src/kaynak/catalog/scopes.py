@@ -37,6 +37,7 @@ _OF_SESSION = text(
         SELECT u.id, u.role, s.last_seen_at AS seen_at
         FROM kaynak.sessions s JOIN kaynak.users u ON u.id = s.user_id
         WHERE s.id = :session AND s.user_id = :user AND s.revoked_at IS NULL AND s.expires_at > now() AND u.active
+            AND EXISTS (SELECT FROM kaynak.signing_keys k WHERE k.kid = :kid)
     ) {_RIGHTS}
     """
 )
@@ -81,9 +82,15 @@ class Scopes:
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
-    async def of_session(self, session_id: UUID, user_id: UUID) -> Resolved | None:
-        """Returns what a person may do; None if the session has ended, or they may not any more."""
-        return _resolved(await self._row(_OF_SESSION, {"session": session_id, "user": user_id}))
+    async def of_session(self, session_id: UUID, user_id: UUID, kid: str) -> Resolved | None:
+        """Returns what a person may do; None if the session has ended, or they may not any more.
+
+        Args:
+            session_id: Where they are signed in.
+            user_id: Who it is said to be.
+            kid: The key that signed that. One that was removed since, by whatever process, is believed no more.
+        """
+        return _resolved(await self._row(_OF_SESSION, {"session": session_id, "user": user_id, "kid": kid}))
 
     async def of_key(self, key_hash: bytes) -> Resolved | None:
         """Returns what a key may do; None if there is none of that hash that still works.

@@ -38,7 +38,7 @@ _UPDATES = {
 
 
 class SealedSecrets:
-    """The encrypted data keys; this is not the place that can read them."""
+    """The encrypted data keys, and secrets of which there is one; this is not the place that can read them."""
 
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
@@ -57,6 +57,21 @@ class SealedSecrets:
             {"prefix": prefix},
         )
         return [SealedRow("sealed_secrets", row.name, row.name, bytes(row.secret)) for row in found]
+
+    async def get(self, name: str) -> bytes | None:
+        """Returns the one of that name."""
+        found = await self._connection.execute(
+            text("SELECT secret FROM kaynak.sealed_secrets WHERE name = :name"), {"name": name}
+        )
+        secret = found.scalar_one_or_none()
+        return None if secret is None else bytes(secret)
+
+    async def delete(self, name: str) -> bool:
+        """Removes one; returns whether there was one."""
+        done = await self._connection.execute(
+            text("DELETE FROM kaynak.sealed_secrets WHERE name = :name RETURNING name"), {"name": name}
+        )
+        return done.one_or_none() is not None
 
     async def put(self, name: str, secret: bytes) -> None:
         """Stores one in place of the one that was there."""

@@ -33,6 +33,15 @@ def add(
     prefix: Annotated[str, typer.Option("--prefix", help="Put before every external id.")] = "",
     metadata: MetadataOption = None,
     title: Annotated[str | None, typer.Option("--title", help="Title of a single file.")] = None,
+    readers: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--readers",
+            metavar="WHO",
+            help="Let only this person (e-mail address or id) or group (name or id) and the collection's owners read "
+            "them; repeat. An empty one: the owners only. Default: as it was, and everybody for new documents.",
+        ),
+    ] = None,
     password: Annotated[
         str | None,
         typer.Option("--password", envvar="KAYNAK_PASSWORD", help="For encrypted files; asked for on a terminal."),
@@ -58,6 +67,8 @@ def add(
         collection=collection,
         metadata=parsed_metadata(metadata),
         title=title,
+        # As in a form of HTTP: that the field is there narrows, whatever names it has.
+        readers=tuple(name for name in readers if name) if readers else None,
         password=password,
         quiet=as_json,
         prefix=prefix,

@@ -52,6 +52,7 @@ class Options:
     title: str | None
     password: str | None
     quiet: bool
+    readers: tuple[str, ...] | None = None
     prefix: str = ""
     prune: bool = False
     yes: bool = False
@@ -313,4 +314,5 @@ def _upload(file: Found, options: Options, password: str | None) -> Upload:
         metadata=options.metadata,
         title=options.title,
         password=password,
+        readers=options.readers,
     )

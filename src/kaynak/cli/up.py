@@ -19,6 +19,7 @@ from kaynak.domain import Misconfigured
 if TYPE_CHECKING:
     import uvicorn
 
+    from kaynak.api.crowding import Crowd
     from kaynak.app import Kaynak
     from kaynak.settings import Settings
 
@@ -45,11 +46,11 @@ def up(
     if port is not None:
         invocation.arguments["port"] = port
     settings = invocation.settings()
-    _allow_many_connections()
+    files = _allow_many_connections()
     with server_lock(settings.data_dir) as lock, _bound(settings) as listener:
         # Uploads that a killed server was receiving; nobody else uses this folder while we hold the lock.
         shutil.rmtree(settings.data_dir / "uploads", ignore_errors=True)
-        run_async(_serve(settings, listener, lock, setup=setup, as_json=as_json))
+        run_async(_serve(settings, listener, lock, _crowd(settings, files), setup=setup, as_json=as_json))
 
 
 async def _refuse_open_door(settings: Settings, kaynak: Kaynak, *, setup: bool) -> None:
@@ -63,13 +64,15 @@ async def _refuse_open_door(settings: Settings, kaynak: Kaynak, *, setup: bool) 
     )
 
 
-def _allow_many_connections() -> None:
-    """Raises the limit of open files to what the system allows: each stream has a connection here and one to a model.
+def _allow_many_connections() -> int | None:
+    """Raises the limit of open files to what the system allows, and returns it; None: there is none.
+
+    Each stream has a connection here and one to a model.
 
     Many systems begin at 1,024, for the sake of programs that cannot count further.
     """
     if sys.platform == "win32":
-        return
+        return None
     import resource
 
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -77,6 +80,20 @@ def _allow_many_connections() -> None:
     if soft != resource.RLIM_INFINITY and soft < wanted:
         with suppress(OSError, ValueError):
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+            soft = wanted
+    return None if soft == resource.RLIM_INFINITY else soft
+
+
+def _crowd(settings: Settings, files: int | None) -> Crowd:
+    """Returns the bounds on open connections: those that are set, and at most half of the files that may be open.
+
+    Where connections take all of them, there is none left for the database.
+    """
+    from kaynak.api.crowding import Crowd
+
+    limits = settings.limits
+    most = limits.connections if files is None else min(limits.connections, max(1, files // 2))
+    return Crowd(most, limits.address_connections, settings.trusted_proxies)
 
 
 def _bound(settings: Settings) -> socket.socket:
@@ -105,7 +122,9 @@ def _bound(settings: Settings) -> socket.socket:
     return listener
 
 
-async def _serve(settings: Settings, listener: socket.socket, lock: ServerLock, *, setup: bool, as_json: bool) -> None:
+async def _serve(
+    settings: Settings, listener: socket.socket, lock: ServerLock, crowd: Crowd, *, setup: bool, as_json: bool
+) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -123,7 +142,7 @@ async def _serve(settings: Settings, listener: socket.socket, lock: ServerLock, 
         server = _quiet_server(
             uvicorn.Config(
                 create_app(kaynak),
-                http=guarded(patience),
+                http=guarded(patience, crowd),
                 ws="none",
                 proxy_headers=False,  # uvicorn would believe any neighbour; see `kaynak.api.proxies`
                 log_config=None,

@@ -141,13 +141,19 @@ def add_files(
 
 
 def form_fields(
-    names: Sequence[str], title: str | None, metadata: Mapping[str, Json] | None, password: str | None
+    names: Sequence[str],
+    title: str | None,
+    metadata: Mapping[str, Json] | None,
+    password: str | None,
+    readers: Sequence[str] | None,
 ) -> dict[str, str | list[str]]:
     """Returns the fields that travel beside files."""
     fields: dict[str, str | list[str]] = {"external_id": list(names)}
     fields.update(_given(title=title, password=password))
     if metadata is not None:
         fields["metadata"] = json.dumps(metadata)
+    if readers is not None:
+        fields["readers"] = list(readers) or [""]  # a form cannot say that a list is empty
     return fields
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import Any, Protocol
 from uuid import UUID
 
+from kaynak.client.both import Both
 from kaynak.client.calls import Call
 from kaynak.client.decoding import decode
 from kaynak.client.transports import AsyncTransport, Transport
@@ -23,22 +24,26 @@ class Place(Protocol):
         ...
 
 
+def _resolved(place: Place) -> Call[CitedPlace]:
+    """Returns what a citation points at: quote, pages with boxes, what is around, and whether there is a newer one.
+
+    Citations of old versions keep resolving to the version they were made from.
+
+    Args:
+        place: A citation or a hit; whatever has a version and a span.
+
+    Raises:
+        DocumentNotFound: The document was deleted, or may not be read.
+        InvalidRequest: The version has no such span.
+    """
+    params = {"start": place.span.start, "end": place.span.end}
+    return Call("GET", f"/v1/citations/{place.version_id}", _place, params=params)
+
+
 class PlaceCalls(Transport):
     """What `Client` can do with the places that answers and searches point at."""
 
-    def resolve(self, place: Place) -> CitedPlace:
-        """Returns what a citation points at: quote, pages with boxes, what is around, and whether there is a newer one.
-
-        Citations of old versions keep resolving to the version they were made from.
-
-        Args:
-            place: A citation or a hit; whatever has a version and a span.
-
-        Raises:
-            DocumentNotFound: The document was deleted, or may not be read.
-            InvalidRequest: The version has no such span.
-        """
-        return self._run(_resolved(place))
+    resolve = Both(_resolved)
 
     def page_picture(
         self,
@@ -68,19 +73,7 @@ class PlaceCalls(Transport):
 class AsyncPlaceCalls(AsyncTransport):
     """What `AsyncClient` can do with the places that answers and searches point at."""
 
-    async def resolve(self, place: Place) -> CitedPlace:
-        """Returns what a citation points at: quote, pages with boxes, what is around, and whether there is a newer one.
-
-        Citations of old versions keep resolving to the version they were made from.
-
-        Args:
-            place: A citation or a hit; whatever has a version and a span.
-
-        Raises:
-            DocumentNotFound: The document was deleted, or may not be read.
-            InvalidRequest: The version has no such span.
-        """
-        return await self._run(_resolved(place))
+    resolve = Both(_resolved)
 
     async def page_picture(
         self,
@@ -105,11 +98,6 @@ class AsyncPlaceCalls(AsyncTransport):
             Unsupported: No picture can be drawn of this format.
         """
         return (await self._send(_picture(document, number, version, span, width))).content
-
-
-def _resolved(place: Place) -> Call[CitedPlace]:
-    params = {"start": place.span.start, "end": place.span.end}
-    return Call("GET", f"/v1/citations/{place.version_id}", _place, params=params)
 
 
 def _picture(document: UUID, number: int, version: int | None, span: Span | None, width: int | None) -> Call[None]:

@@ -17,6 +17,7 @@ class TextInput:
         title: Default: the document's own, or the last part of its id.
         metadata: Your own fields, searchable by filters; None keeps what the document has.
         media_type: How to read the text; default: the server looks.
+        readers: Who may read it, as in `Client.set_readers`; None: as it was, and everybody for a new document.
     """
 
     external_id: str
@@ -24,6 +25,7 @@ class TextInput:
     title: str | None = None
     metadata: Mapping[str, Json] | None = None
     media_type: str | None = None
+    readers: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

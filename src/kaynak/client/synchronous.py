@@ -14,6 +14,7 @@ from kaynak.client.events import cut_off, job_event
 from kaynak.client.places import PlaceCalls
 from kaynak.client.results import DocumentText, Submission, TextInput, job_id_of
 from kaynak.client.retrying import ATTEMPTS
+from kaynak.client.sharing import SharingCalls
 from kaynak.domain import (
     Answer,
     AnswerEvent,
@@ -31,7 +32,7 @@ from kaynak.domain import (
 )
 
 
-class Client(ConversationCalls, PlaceCalls):
+class Client(ConversationCalls, PlaceCalls, SharingCalls):
     """Kaynak over HTTP.
 
     Every failure is a `KaynakError`: the class that the server raised, with its message and hint. Calls that
@@ -114,6 +115,7 @@ class Client(ConversationCalls, PlaceCalls):
         metadata: Mapping[str, Json] | None = None,
         title: str | None = None,
         password: str | None = None,
+        readers: Sequence[str] | None = None,
     ) -> Submission:
         """Uploads files in one request; they are streamed from disk.
 
@@ -124,9 +126,10 @@ class Client(ConversationCalls, PlaceCalls):
             metadata: Stored with every file.
             title: For a single file only.
             password: For encrypted files.
+            readers: Who may read them, see `set_readers`; None: as it was, and everybody for new documents.
         """
         named = calls.named(files, external_ids)
-        fields = calls.form_fields([name for name, _ in named], title, metadata, password)
+        fields = calls.form_fields([name for name, _ in named], title, metadata, password, readers)
         with ExitStack() as opened:
             parts = [
                 (

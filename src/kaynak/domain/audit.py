@@ -68,6 +68,8 @@ class Action(StrEnum):
 
     PROVIDER_KEY_STORED = "provider-key.stored"
     PROVIDER_KEY_REMOVED = "provider-key.removed"
+    OIDC_SECRET_STORED = "oidc-secret.stored"  # noqa: S105 - a name of what is done
+    OIDC_SECRET_REMOVED = "oidc-secret.removed"  # noqa: S105 - a name of what is done
     BUDGET_SET = "budget.set"
     BUDGET_REMOVED = "budget.removed"
     SETTINGS_CHANGED = "settings.changed"

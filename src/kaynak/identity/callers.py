@@ -9,7 +9,7 @@ from uuid import UUID
 from kaynak.domain import OWNER, CatalogUnavailable, Scope, Unauthenticated, Unavailable
 from kaynak.identity.options import IdentityOptions
 from kaynak.identity.secrets_shown import KEY_PREFIX, hash_of
-from kaynak.identity.tokens import AccessTokens
+from kaynak.identity.tokens import AccessTokens, Claims
 
 if TYPE_CHECKING:
     from kaynak.catalog import Catalog, Resolved
@@ -25,12 +25,17 @@ class Caller:
     Attributes:
         scope: What they may do.
         person: Their id; None: the owner of a laptop without accounts.
-        session: Where they signed in; None: a key acts for them, or nobody needed to sign in.
+        claims: Of their access token; None: a key acts for them, or nobody needed to sign in.
     """
 
     scope: Scope
     person: UUID | None = None
-    session: UUID | None = None
+    claims: Claims | None = None
+
+    @property
+    def session(self) -> UUID | None:
+        """Where they signed in."""
+        return None if self.claims is None else self.claims.session
 
 
 THE_OWNER = Caller(OWNER)
@@ -41,6 +46,10 @@ class Calling(Protocol):
 
     async def find(self, credential: str | None, *, local: bool) -> Caller:
         """Returns who shows ``credential``; see `Callers.find`."""
+        ...
+
+    async def again(self, caller: Caller, credential: str | None, *, local: bool) -> Caller:
+        """Returns what ``caller`` may do by now; see `Callers.again`."""
         ...
 
 
@@ -78,6 +87,24 @@ class Callers:
             )
         return await (self._key(credential) if credential.startswith(KEY_PREFIX) else self._session(credential))
 
+    async def again(self, caller: Caller, credential: str | None, *, local: bool) -> Caller:
+        """Returns what somebody may do by now whose request lasts.
+
+        It lasts for as long as their session does: that the access token with which it began has run out since ends
+        nothing. An API key that runs out has ended.
+
+        Args:
+            caller: What `find` returned when the request came.
+            credential: What it was found by.
+            local: As there.
+
+        Raises:
+            Unauthenticated: Their session or key has ended, or the key that signed the token is not trusted any more.
+        """
+        if caller.claims is None:
+            return await self.find(credential, local=local)
+        return await self._signed_in(caller.claims)
+
     async def _needed(self) -> bool:
         # That there are people is remembered for good; that there are none never is.
         if self._peopled or not self._alone:
@@ -93,16 +120,21 @@ class Callers:
             return await look.anybody()
 
     async def _session(self, token: str) -> Caller:
-        claims = await self._tokens.verify(token)
+        return await self._signed_in(await self._tokens.verify(token))
+
+    async def _signed_in(self, claims: Claims) -> Caller:
         async with self._catalog.read() as unit:
-            found = await unit.scopes.of_session(claims.session, claims.person)
+            found = await unit.scopes.of_session(claims.session, claims.person, claims.kid)
         if found is None:
-            raise Unauthenticated("The session has ended.", hint="Sign in again with POST /v1/auth/sign-in.")
+            raise Unauthenticated(
+                "The session has ended, or the key that signed its access token is not trusted any more.",
+                hint="Get another token from POST /v1/auth/refresh; if that is refused, sign in again.",
+            )
         if _is_old(found):
             with suppress(Unavailable):  # a standby that cannot write still answers
                 async with self._catalog.begin() as unit:
                     await unit.sessions.seen(claims.session)
-        return Caller(found.scope, found.person, claims.session)
+        return Caller(found.scope, found.person, claims)
 
     async def _key(self, key: str) -> Caller:
         async with self._catalog.read() as unit:

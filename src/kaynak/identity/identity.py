@@ -7,7 +7,7 @@ from kaynak.identity.callers import Callers, Calling
 from kaynak.identity.groups import GroupsOfPeople
 from kaynak.identity.keys import Keys
 from kaynak.identity.me import Me
-from kaynak.identity.oidc import OpenId
+from kaynak.identity.oidc import ClientSecret, OpenId
 from kaynak.identity.options import IdentityOptions
 from kaynak.identity.passwords import Passwords
 from kaynak.identity.people import People
@@ -32,6 +32,7 @@ class Identity:
     keys: Keys
     setup: Setup
     oidc: OpenId | None
+    oidc_secret: ClientSecret
     signing: SigningKeys
     passwords: Passwords
 
@@ -47,6 +48,8 @@ class Identity:
         passwords = Passwords(options.hashing)
         signing = SigningKeys(catalog, sealing, options)
         tokens = AccessTokens(signing, options)
+        configured = None if options.oidc is None else options.oidc.client_secret
+        secret = ClientSecret(catalog, sealing, configured)
         sign_ins = SignIns(catalog, passwords, tokens, options)
         return Identity(
             callers=Callers(catalog, tokens, options),
@@ -56,7 +59,8 @@ class Identity:
             groups=GroupsOfPeople(catalog),
             keys=Keys(catalog),
             setup=Setup(catalog, passwords, sign_ins),
-            oidc=None if options.oidc is None else OpenId(catalog, sealing, sign_ins, options.oidc),
+            oidc=None if options.oidc is None else OpenId(catalog, sealing, sign_ins, secret, options.oidc),
+            oidc_secret=secret,
             signing=signing,
             passwords=passwords,
         )

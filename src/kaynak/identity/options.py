@@ -14,7 +14,7 @@ class OidcOptions:
     Attributes:
         issuer: Its name, which is also its address.
         client_id: Ours at the provider.
-        client_secret: None: there is none, PKCE alone protects the code.
+        client_secret: None: the one that is kept counts; without that, PKCE alone protects the code.
         scopes: What is asked for.
         groups_claim: The claim that lists somebody's groups.
         redirect_url: Our address that it sends browsers back to; None: as the request named us.

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import structlog
 
-from kaynak.domain import SYSTEM, Action
+from kaynak.domain import SYSTEM, Action, Scope
 from kaynak.identity.options import IdentityOptions
 
 if TYPE_CHECKING:
@@ -78,15 +78,17 @@ class SigningKeys:
     async def current(self) -> SigningKey:
         """Returns the key that signs now; a first or due one is made.
 
+        It is asked for each time: what is signed with a key that another process took away is worthless.
+
         Raises:
             Misconfigured: There is no usable key of the installation.
         """
-        if self._stale() or self._current is None or self._due is None or datetime.now(UTC) >= self._due:
-            async with self._lock:
-                if self._stale():  # of many who wait here, one reads
-                    await self._read()
-                if self._current is None or self._due is None or datetime.now(UTC) >= self._due:
-                    await self._rotate()
+        asked_at = time.monotonic()
+        async with self._lock:
+            if self._read_at < asked_at:  # of many who wait here, one reads
+                await self._read()
+            if self._current is None or self._due is None or datetime.now(UTC) >= self._due:
+                await self._rotate()
         if self._current is None:
             raise AssertionError("a key was just made")
         return self._current
@@ -102,14 +104,15 @@ class SigningKeys:
                     await self._read()
         return self._known.get(kid)
 
-    async def rotate(self, *, distrust: bool = False) -> None:
+    async def rotate(self, by: Scope | str = SYSTEM, *, distrust: bool = False) -> None:
         """Has a new key sign from now on.
 
         Args:
+            by: Who does it, for the audit log.
             distrust: Whether the tokens of those before are not accepted any more, and everybody must refresh.
         """
         async with self._lock:
-            await self._rotate(again=True, distrust=distrust)
+            await self._rotate(by, again=True, distrust=distrust)
 
     def _reads_again(self) -> bool:
         return time.monotonic() - self._read_at > _UNKNOWN_SECONDS
@@ -118,20 +121,22 @@ class SigningKeys:
         return time.monotonic() - self._read_at > _FRESH_SECONDS
 
     async def _read(self) -> None:
+        began = time.monotonic()
         async with self._catalog.read() as unit:
             rows = await unit.signing_keys.all()
-        await self._take(rows)
+        await self._take(rows, began)
 
-    async def _rotate(self, *, again: bool = False, distrust: bool = False) -> None:
+    async def _rotate(self, by: Scope | str = SYSTEM, *, again: bool = False, distrust: bool = False) -> None:
         # Sealed before the transaction: the first secret of all makes the key that it is sealed with.
-        fresh = await self._made()
+        fresh, began = await self._made(), time.monotonic()
         async with self._catalog.begin() as unit:
             await unit.signing_keys.lock()
             rows = await unit.signing_keys.all()
             if again or await self._signing(rows) is None:
                 await self._keep(unit, fresh, rows, distrust=distrust)
+                unit.audit.record(by, Action.SIGNING_KEY_ROTATED, "", kid=fresh[0], distrusted=distrust)
                 rows = await unit.signing_keys.all()
-        await self._take(rows)
+        await self._take(rows, began)
 
     async def _made(self) -> tuple[str, bytes]:
         kid, secret = secrets.token_urlsafe(12), _made(self._options.algorithm)
@@ -146,16 +151,15 @@ class SigningKeys:
             gone = [row.kid for row in rows if not self._accepted(row)]
             await unit.signing_keys.delete(gone)
         await unit.signing_keys.add(kid, self._options.algorithm, sealed)
-        unit.audit.record(SYSTEM, Action.SIGNING_KEY_ROTATED, "", kid=kid, distrusted=distrust)
         log.info("signing_key_made", kid=kid, algorithm=self._options.algorithm)
 
-    async def _take(self, rows: list[SigningKeyRow]) -> None:
+    async def _take(self, rows: list[SigningKeyRow], read_at: float) -> None:
         known = await self._opened([row for row in rows if self._accepted(row)])
         signing = await self._signing(rows)
         self._known = known
         self._current = None if signing is None else known.get(signing.kid)
         self._due = None if signing is None else signing.created_at + self._options.rotation
-        self._read_at = time.monotonic()
+        self._read_at = read_at
 
     async def _opened(self, rows: list[SigningKeyRow]) -> dict[str, SigningKey]:
         found = {}

@@ -28,10 +28,12 @@ class Claims:
     Attributes:
         person: Whose it is.
         session: Where they signed in.
+        kid: Name of the key that signed it.
     """
 
     person: UUID
     session: UUID
+    kid: str
 
 
 class Signer:
@@ -105,7 +107,7 @@ class AccessTokens:
                 leeway=_LEEWAY,
                 options={"require": _REQUIRED, "strict_aud": True},
             )
-            return _claims(claims)
+            return _claims(claims, kid)
         except jwt.ExpiredSignatureError as exc:
             raise Unauthenticated(
                 "The access token has run out.", hint="Get another one from POST /v1/auth/refresh."
@@ -114,8 +116,8 @@ class AccessTokens:
             raise _refused() from exc
 
 
-def _claims(claims: dict[str, Any]) -> Claims:
-    return Claims(UUID(str(claims["sub"])), UUID(str(claims["sid"])))
+def _claims(claims: dict[str, Any], kid: str) -> Claims:
+    return Claims(UUID(str(claims["sub"])), UUID(str(claims["sid"])), kid)
 
 
 def _refused() -> Unauthenticated:

@@ -3,7 +3,7 @@
 from kaynak.limiting.memory import MemoryLimiter
 from kaynak.limiting.patient import PatientLimiter
 from kaynak.limiting.protocol import Budget, Demand, Limiter, LimiterUnavailable, Standing
-from kaynak.limiting.rates import Purpose, Rates, refusal
+from kaynak.limiting.rates import Purpose, Rates, network_of, refusal
 
 __all__ = [
     "Budget",
@@ -15,5 +15,6 @@ __all__ = [
     "Purpose",
     "Rates",
     "Standing",
+    "network_of",
     "refusal",
 ]

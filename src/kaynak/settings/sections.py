@@ -29,6 +29,15 @@ class LimitSettings(BaseModel):
         gt=0,
         description="Most time in which a client sends nothing of its request, or takes nothing of its answer.",
     )
+    connections: int = Field(
+        8192, ge=0, description="Open connections; a few more are kept for this machine. 0: as many as come."
+    )
+    address_connections: int = Field(
+        512,
+        ge=0,
+        description="Open connections from one address (of IPv6 from one /64) that is neither this machine nor a "
+        "trusted proxy. 0: as many as come.",
+    )
     query_chars: int = Field(8192, ge=16, description="Longest query.")
     page_size: int = Field(200, ge=1, le=10_000, description="Most results in one page of a list or search.")
     searches: int = Field(8, ge=1, le=256, description="Searches at a time; the others wait their turn.")
@@ -241,7 +250,9 @@ class OidcSettings(BaseModel):
         None, pattern=r"^https?://\S+$", description="Provider of OpenID Connect, as it names itself; unset: none."
     )
     client_id: str | None = Field(None, description="Our name at the provider.")
-    client_secret: SecretStr | None = Field(None, description="Our secret at the provider; unset: PKCE alone.")
+    client_secret: SecretStr | None = Field(
+        None, description="Our secret at the provider; unset: that of “kaynak secrets set oidc”, or PKCE alone."
+    )
     scopes: tuple[str, ...] = Field(("openid", "email", "profile"), description="What is asked of it, as a JSON list.")
     groups_claim: str = Field("groups", description="Claim that lists somebody's groups.")
     redirect_url: str | None = Field(

@@ -9,3 +9,7 @@ class OnlyTheOwner:
     async def find(self, credential: str | None, *, local: bool) -> Caller:
         """Returns the owner."""
         return THE_OWNER
+
+    async def again(self, caller: Caller, credential: str | None, *, local: bool) -> Caller:
+        """Returns the owner."""
+        return THE_OWNER

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -68,6 +69,21 @@ async def documents(do: Doors) -> str:
     await do("DELETE", f"/v1/conversations/{talk['id']}", 204)
     await do("DELETE", first, 204)
     return second
+
+
+async def indexes(do: Doors, blobs: Path) -> None:
+    """Does what there is to do with what the collection is searched through."""
+    path = "/v1/collections/handbook/indexes"
+    wanted = {"chunker": {"name": "sentence", "params": {"target_tokens": 20}}}
+    made = f"{path}/{(await do('POST', path, 202, json=wanted))['id']}"
+    while (await do("GET", made))["state"] != "ready":
+        await asyncio.sleep(0.05)
+    await do("POST", f"{made}/verify", json={})
+    await do("POST", f"{made}/switch", json={"force": True})  # whatever the tiny model makes of it
+    await do("POST", f"{path}/rollback")
+    await do("DELETE", made, 204)
+    next(path for path in blobs.rglob("*") if path.is_file()).unlink()  # something to be mended
+    await do("POST", "/v1/doctor/repair")
 
 
 async def settings(do: Doors) -> None:
@@ -145,7 +161,10 @@ def test_each_action_is_written_by_its_door(database_url: str, tmp_path) -> None
             async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1", timeout=60) as client:
                 do = Doors(client)
                 document = await documents(do)
+                await indexes(do, tmp_path / "data" / "blobs")
                 await settings(do)
+                await kaynak.identity.oidc_secret.put(OWNER, "hush")  # by a command only
+                await kaynak.identity.oidc_secret.remove(OWNER)
                 await people(do, await kaynak.identity.setup.open(), document)
                 await auditing(do)
                 await do("POST", "/v1/auth/sign-out", 204)

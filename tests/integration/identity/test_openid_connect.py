@@ -8,8 +8,10 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 
-from kaynak.domain import GlobalRole
+from kaynak.catalog import MasterKeys, Secrets
+from kaynak.domain import OWNER, GlobalRole
 from kaynak.identity import IdentityOptions, OidcOptions
+from kaynak.identity.oidc import ClientSecret
 from kaynak.testing.oidc_provider import CLIENT_ID, CLIENT_SECRET, oidc_provider
 
 pytestmark = pytest.mark.anyio
@@ -220,6 +222,44 @@ async def test_it_leads_nowhere_else(house):
     quoted = house.client()
     answer = await quoted.get(await to_provider(quoted, '/a"><script>x</script>'))
     assert "<script>" not in answer.text
+
+
+class TestAKeptSecret:
+    @pytest.fixture
+    def options(self, issuer) -> IdentityOptions:
+        httpx.post(f"{issuer}/control", json={**HONEST, "person": AYSE}).raise_for_status()
+        return IdentityOptions(loopback=False, oidc=OidcOptions(issuer, CLIENT_ID))
+
+    async def test_it_is_used_from_the_next_sign_in_on(self, house, admin):
+        kept = house.identity.oidc_secret
+        assert (await sign_in(house)).status_code == 401, "the provider wants a secret"
+        await kept.put(OWNER, "not " + CLIENT_SECRET)
+        assert (await sign_in(house)).status_code == 401
+        await kept.put(OWNER, CLIENT_SECRET)
+        client = house.client()
+        assert (await sign_in(house, client)).status_code == 200
+        assert (await who(client))["email"] == "ayse@example.org"
+        await kept.remove(OWNER)
+        assert (await sign_in(house)).status_code == 401
+
+    async def test_one_that_cannot_be_read_is_said_and_not_left_out(self, house, admin):
+        async with house.catalog.begin() as unit:
+            await unit.sealed_secrets.put("oidc-client-secret", b"\x02damaged, and of no key")
+        answer = await sign_in(house)
+        assert answer.status_code == 500
+        assert "kaynak secrets set oidc" in answer.text
+
+    async def test_it_outlives_a_new_key_of_the_installation(self, house, admin, tmp_path):
+        await house.identity.oidc_secret.put(OWNER, CLIENT_SECRET)
+        await Secrets(house.catalog, MasterKeys(tmp_path / "secret.key")).rotate(OWNER)
+        other = ClientSecret(house.catalog, Secrets(house.catalog, MasterKeys(tmp_path / "secret.key")), None)
+        assert await other.current() == CLIENT_SECRET
+
+
+async def test_the_setting_goes_before_the_one_that_is_kept(house, admin):
+    assert house.identity.oidc_secret.configured
+    await house.identity.oidc_secret.put(OWNER, "not " + CLIENT_SECRET)
+    assert (await sign_in(house)).status_code == 200
 
 
 class TestAnotherProvider:

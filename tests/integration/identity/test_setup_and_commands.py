@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from kaynak.cli import command
 from kaynak.cli.main import app as program
-from kaynak.domain import GlobalRole, SignInFailed, Unauthenticated
+from kaynak.domain import OWNER, STRANGER, Action, AuditFilter, Forbidden, GlobalRole, SignInFailed, Unauthenticated
 from kaynak.identity import IdentityOptions
 from kaynak.identity.setup import Setup
 
@@ -91,12 +91,35 @@ def kaynak(house, tmp_path, monkeypatch):
     monkeypatch.setattr(command, "run_async", asyncio.run)
     monkeypatch.setenv("KAYNAK_DATA_DIR", str(tmp_path))
 
-    async def run(*words: str, stdin: str = "", code: int = 0):
+    async def run(*words: str, stdin: str = "", code: int = 0, json_answer: bool = True):
         result = await asyncio.to_thread(CliRunner().invoke, program, [*words, "--json"], input=stdin)
         assert result.exit_code == code, result.output
-        return json.loads(result.stdout)
+        return json.loads(result.stdout) if json_answer else None
 
     return run
+
+
+async def test_a_running_server_believes_no_token_that_a_command_made_worthless(house, admin, kaynak):
+    before = await house.tokens("admin@example.org")
+    assert (await kaynak("secrets", "rotate", "--signing"))["distrusted"] is False
+    kept = await house.tokens("admin@example.org")
+    for tokens in (before, kept):
+        assert await _status(house, tokens["access_token"]) == 200
+    await kaynak("secrets", "rotate", "--signing", "--distrust")
+    for tokens in (before, kept):
+        assert await _status(house, tokens["access_token"]) == 401
+    again = await house.client().post("/v1/auth/refresh", json={"refresh_token": before["refresh_token"]})
+    assert await _status(house, again.json()["access_token"]) == 200, "sessions go on"
+    async with house.catalog.read() as unit:
+        told = await unit.audit_rows.newest(AuditFilter(action=Action.SIGNING_KEY_ROTATED), before=None, limit=2)
+    assert [(one.subject, "true" in str(one.details)) for one in told] == [
+        (OWNER.subject, True),
+        (OWNER.subject, False),
+    ]
+
+
+async def _status(house, token: str) -> int:
+    return (await house.client().get("/v1/me", headers={"Authorization": f"Bearer {token}"})).status_code
 
 
 async def test_people_on_the_command_line(house, kaynak):
@@ -138,6 +161,28 @@ async def test_people_on_the_command_line(house, kaynak):
     await kaynak("users", "show", "m@example.org", code=3)
     await kaynak("users", "remove", "ada@example.org")
     assert (await kaynak("users", "list"))["items"] == []
+
+
+async def test_the_client_secret_is_kept_and_never_shown(house, admin, kaynak):
+    kept = house.identity.oidc_secret
+    assert await kept.current() is None
+    await kaynak("secrets", "set", "oidc", stdin="\n", code=2)
+    await kaynak("secrets", "set", "oidc", "an-argument", stdin="x\n", code=2, json_answer=False)
+    assert await kaynak("secrets", "set", "oidc", stdin="hush hush\n") == {"stored": "oidc", "overruled": False}
+    assert await kept.current() == "hush hush"
+    async with house.catalog.read() as unit:
+        sealed = await unit.sealed_secrets.get("oidc-client-secret")
+        told = await unit.audit_rows.newest(AuditFilter(action=Action.OIDC_SECRET_STORED), before=None, limit=5)
+    assert b"hush" not in sealed
+    assert "hush" not in str(told)
+    assert told[0].subject == OWNER.subject
+    with pytest.raises(Forbidden):
+        await kept.put(STRANGER, "x")
+    with pytest.raises(Forbidden):
+        await kept.remove(STRANGER)
+    assert await kaynak("secrets", "remove", "oidc") == {"removed": "oidc"}
+    await kaynak("secrets", "remove", "oidc", code=3)
+    assert await kept.current() is None
 
 
 class TestClients:

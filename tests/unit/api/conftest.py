@@ -85,6 +85,7 @@ class Store:
     items: dict[UUID, list[JobItem]] = field(default_factory=dict)
     folder: Path = Path()
     passwords: list[str | None] = field(default_factory=list)
+    readers: list[tuple[str, ...] | None] = field(default_factory=list)
 
 
 class Collections:
@@ -140,6 +141,7 @@ class Intake:
         for upload in uploads:
             content = upload.content if isinstance(upload.content, bytes) else upload.content.read_bytes()
             self.store.passwords.append(upload.password)
+            self.store.readers.append(upload.readers)
             items.append(self._one(collection, upload, content))
         self.store.items[job_id] = items
         counts = {outcome: sum(item.outcome is outcome for item in items) for outcome in Outcome}

@@ -56,6 +56,17 @@ def test_add_search_ask_and_remove(kaynak, folder):
     assert missing.document["error"]["type"] == "urn:kaynak:error:document-not-found"
 
 
+def test_who_may_read_what_is_added(kaynak, folder, services):
+    for words in (
+        (),
+        ("--readers", "hr", "--readers", "ada@example.org"),
+        ("--readers", ""),
+        ("--readers=", "--readers=hr"),
+    ):
+        assert kaynak("add", folder / "a.txt", "-c", "c", *words).exit_code == 0
+    assert services.store.readers == [None, ("hr", "ada@example.org"), (), ("hr",)]
+
+
 def test_what_failed_is_said_with_its_reason_and_the_exit_code(kaynak, folder):
     (folder / "empty.txt").touch()
     (folder / "link").symlink_to("nowhere")

@@ -20,6 +20,20 @@ class Secrets:
         return Rotation(2, 1, 1)
 
 
+class Signing:
+    def __init__(self) -> None:
+        self.asked: list[Any] = []
+
+    async def rotate(self, by: Any, *, distrust: bool) -> None:
+        self.asked.append((by, distrust))
+
+
+@pytest.fixture
+def signing(services: Any) -> Signing:
+    services.identity.signing = Signing()
+    return services.identity.signing
+
+
 @pytest.fixture
 def secrets(services: Any) -> Secrets:
     services.secrets = Secrets()
@@ -40,3 +54,16 @@ def test_with_a_key_in_the_environment(kaynak, secrets, monkeypatch):
     done = kaynak("secrets", "rotate", "--json")
     assert json.loads(done.stdout) == {"data_keys": 2, "secrets": 1, "unreadable": 1, "file": None}
     assert "k" * 40 not in kaynak("secrets", "rotate").output
+
+
+def test_the_key_that_signs(kaynak, secrets, signing):
+    done = kaynak("secrets", "rotate", "--signing")
+    assert done.exit_code == 0
+    assert "until they run out" in done.stderr
+    done = kaynak("secrets", "rotate", "--signing", "--distrust")
+    assert "No token from before" in done.stderr
+    done = kaynak("secrets", "rotate", "--signing", "--distrust", "--json")
+    assert json.loads(done.stdout) == {"signing_key": "new", "distrusted": True}
+    assert signing.asked == [(OWNER, False), (OWNER, True), (OWNER, True)]
+    assert kaynak("secrets", "rotate", "--distrust").exit_code == 2
+    assert secrets.asked == []

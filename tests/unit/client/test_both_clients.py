@@ -3,7 +3,9 @@ from __future__ import annotations
 import asyncio
 import inspect
 from pathlib import Path
+from uuid import UUID
 
+import httpx
 import pytest
 
 from kaynak import AsyncClient, Client
@@ -183,3 +185,38 @@ def test_the_asynchronous_client_does_all_of_it(base_url, tmp_path: Path):
                 await client.collection("c")
 
     asyncio.run(use())
+
+
+def test_what_is_written_once_is_a_method_of_both():
+    for name in ("share", "unshare", "grants", "readers", "set_readers"):
+        for kind in (Client, AsyncClient):
+            assert inspect.isfunction(getattr(kind, name))
+            assert getattr(kind, name).__doc__
+    with Client("http://127.0.0.1:9") as client, pytest.raises(Unavailable, match="cannot be reached"):
+        client.grants("c")
+
+
+def test_sharing_without_await():
+    seen = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append((request.method, request.url.raw_path.decode(), request.content.decode()))
+        principal = {"id": str(UUID(int=7)), "kind": "group", "name": "a/b"}
+        if request.method == "DELETE":
+            return httpx.Response(204)
+        if request.url.path.endswith("/readers"):
+            return httpx.Response(200, json={"readers": [principal]})
+        grant = {"principal": principal, "role": "viewer", "created_at": "2026-01-02T03:04:05Z"}
+        return httpx.Response(200, json=grant if request.method == "PUT" else {"items": [grant], "next": None})
+
+    with Client(transport=httpx.MockTransport(answer)) as client:
+        grant = client.share("c", "a/b")
+        assert client.grants("c") == (grant,)
+        client.unshare("c", "a/b")
+        assert client.readers(UUID(int=1)) == (grant.principal,)
+    assert [one[:2] for one in seen] == [
+        ("PUT", "/v1/collections/c/grants/a%2Fb"),
+        ("GET", "/v1/collections/c/grants"),
+        ("DELETE", "/v1/collections/c/grants/a%2Fb"),
+        ("GET", f"/v1/documents/{UUID(int=1)}/readers"),
+    ]

@@ -84,8 +84,14 @@ class Provider:
                 self._keys_at = time.monotonic()
         return self._keys.get(kid)
 
-    async def tokens(self, code: str, verifier: str, redirect: str) -> dict[str, Any]:
+    async def tokens(self, code: str, verifier: str, redirect: str, secret: str | None) -> dict[str, Any]:
         """Exchanges a code.
+
+        Args:
+            code: What the browser brought back.
+            verifier: Of PKCE.
+            redirect: Where the browser was sent back to.
+            secret: Ours at the provider; None: there is none.
 
         Raises:
             SignInFailed: The provider does not take it: it was used, is not ours, or has run out.
@@ -100,13 +106,13 @@ class Provider:
             "code_verifier": verifier,
         }
         auth = None
-        if self._options.client_secret is not None:
+        if secret is not None:
             if endpoints.basic:
                 auth = httpx.BasicAuth(  # encoded first (RFC 6749, 2.3.1)
-                    quote(self._options.client_id, safe=""), quote(self._options.client_secret, safe="")
+                    quote(self._options.client_id, safe=""), quote(secret, safe="")
                 )
             else:
-                form["client_secret"] = self._options.client_secret
+                form["client_secret"] = secret
         return await self._json("POST", endpoints.token, data=form, auth=auth)
 
     async def userinfo(self, access_token: str) -> dict[str, Any]:

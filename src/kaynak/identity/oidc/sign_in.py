@@ -25,6 +25,7 @@ from kaynak.domain import (
     fold_email,
     validate_person_name,
 )
+from kaynak.identity.oidc.client_secret import ClientSecret
 from kaynak.identity.oidc.id_tokens import Stated, refused, stated, verified
 from kaynak.identity.oidc.provider import Provider
 from kaynak.identity.options import OidcOptions
@@ -61,10 +62,13 @@ class OpenId:
     What is needed when the browser comes back is in its cookie, encrypted: any server of an installation can go on.
     """
 
-    def __init__(self, catalog: Catalog, sealing: Sealing, sign_ins: SignIns, options: OidcOptions) -> None:
+    def __init__(
+        self, catalog: Catalog, sealing: Sealing, sign_ins: SignIns, secret: ClientSecret, options: OidcOptions
+    ) -> None:
         self._catalog = catalog
         self._sealing = sealing
         self._sign_ins = sign_ins
+        self._secret = secret
         self._options = options
         self._provider = Provider(options)
         self._used: OrderedDict[str, None] = OrderedDict()
@@ -119,6 +123,7 @@ class OpenId:
         Raises:
             SignInFailed: What came back cannot be believed, or its person may not sign in.
             Unavailable: The provider does not answer.
+            Misconfigured: Our secret at the provider is kept, and cannot be read.
         """
         try:
             kept = await self._kept(sealed, state)
@@ -153,7 +158,8 @@ class OpenId:
         return kept
 
     async def _asked(self, kept: dict[str, Any], code: str) -> Stated:
-        tokens = await self._provider.tokens(code, kept["verifier"], kept["redirect"])
+        secret = await self._secret.current()
+        tokens = await self._provider.tokens(code, kept["verifier"], kept["redirect"], secret)
         claims = await verified(self._provider, self._options, tokens.get("id_token"), kept["nonce"])
         access = tokens.get("access_token")
         if isinstance(access, str) and not {"email", self._options.groups_claim} <= claims.keys():
