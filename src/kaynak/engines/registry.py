@@ -26,6 +26,12 @@ def _faiss(options: EngineOptions) -> DenseEngine:
     return FaissEngine(options.data_dir / "indexes" / "faiss")
 
 
+def _milvus(options: EngineOptions) -> DenseEngine:
+    from kaynak.engines.milvus import MilvusEngine
+
+    return MilvusEngine(options.milvus, options.data_dir / "indexes" / "milvus")
+
+
 def _memory_dense(options: EngineOptions) -> DenseEngine:
     from kaynak.engines.memory import MemoryDense
 
@@ -84,6 +90,7 @@ _DENSE: dict[str, Callable[[EngineOptions], DenseEngine]] = {
     "pgvector": _pgvector,
     "arangodb": _arangodb_dense,
     "qdrant": _qdrant_dense,
+    "milvus": _milvus,
     "faiss": _faiss,
     "memory": _memory_dense,
 }
