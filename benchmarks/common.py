@@ -36,10 +36,17 @@ def machine() -> str:
     return f"{len(names)} × {names[0]}, Python {platform.python_version()}"
 
 
-def tree_memory(pid: int) -> dict[str, float]:
-    """Returns MB of proportional memory (PSS: shared pages counted once) by program in the tree under ``pid``."""
+def tree_memory(pid: int, *, own: bool = True) -> dict[str, float]:
+    """Returns MB of proportional memory (PSS: shared pages counted once) by program in the tree under ``pid``.
+
+    Args:
+        pid: Of the top of the tree.
+        own: Whether the top is part of it.
+    """
     found: dict[str, float] = {}
     for current in _tree(pid):
+        if current == pid and not own:
+            continue
         with contextlib.suppress(OSError):
             name = Path(f"/proc/{current}/comm").read_text().strip()
             for line in Path(f"/proc/{current}/smaps_rollup").read_text().splitlines():

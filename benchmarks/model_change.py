@@ -1,7 +1,7 @@
 """A collection changes its model for a bad one and back: verifying refuses it, and going back takes no time.
 
 The SciFact abstracts are searched with the default model. A generation with a tiny model of random weights is built
-beside it and verified, with the set's own questions: it must not pass. Then it is switched to by force, and rolled back.
+beside it and verified, with the set's own questions: it must not pass. Then it is switched to by force and rolled back.
 """
 
 from __future__ import annotations

@@ -24,10 +24,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Notes of each test which engine it is about: the class says it, by ``column`` and ``kind``."""
     for item in items:
         owner = getattr(item, "cls", None)
-        if owner is not None and hasattr(owner, "spec"):
+        if owner is not None and hasattr(owner, "column"):
             kind = "dense" if hasattr(owner, "tolerance") else "lexical"
-            name = getattr(owner, "column", owner.__name__.removeprefix("Test"))
-            item.user_properties.append(("contract", (kind, name, getattr(owner, "stands_for", ""))))
+            item.user_properties.append(("contract", (kind, owner.column, getattr(owner, "stands_for", ""))))
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:

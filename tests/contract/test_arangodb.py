@@ -22,6 +22,9 @@ def server() -> Iterator[ArangoServer]:
 
 
 class TestArangoDense(DenseEngineSuite):
+    column = "ArangoDB"
+    stands_for = "stub"
+
     @pytest.fixture
     def engine_factory(self, server: ArangoServer) -> Callable[[], DenseEngine]:
         return lambda: ArangoDense(options_of(server))
@@ -44,6 +47,9 @@ class TestArangoDenseShards(DenseEngineSuite):
 
 
 class TestArangoLexical(LexicalEngineSuite):
+    column = "ArangoDB"
+    stands_for = "stub"
+
     @pytest.fixture
     def engine_factory(self, server: ArangoServer) -> Callable[[], LexicalEngine]:
         return lambda: ArangoLexical(options_of(server))

@@ -11,6 +11,8 @@ from kaynak.testing.dense import DenseEngineSuite
 
 
 class TestMemory(DenseEngineSuite):
+    column = "memory"
+
     durable = False
 
     @pytest.fixture
@@ -26,6 +28,8 @@ class TestPgVector(DenseEngineSuite):
 
 class TestPgVectorGraph(DenseEngineSuite):
     """The same with a graph from the second row on, where there would be none in so small an index."""
+
+    column = "pgvector"
 
     @pytest.fixture
     def engine_factory(self, database_url: str) -> Callable[[], DenseEngine]:

@@ -29,6 +29,8 @@ class BuiltAtOnce(FaissEngine):
 
 
 class TestFaiss(DenseEngineSuite):
+    column = "FAISS"
+
     @pytest.fixture
     def engine_factory(self, tmp_path: Path) -> Callable[[], DenseEngine]:
         return lambda: FaissEngine(tmp_path)

@@ -12,6 +12,8 @@ from kaynak.testing.lexical import LexicalEngineSuite
 
 
 class TestMemory(LexicalEngineSuite):
+    column = "memory"
+
     durable = False
 
     @pytest.fixture
@@ -20,6 +22,8 @@ class TestMemory(LexicalEngineSuite):
 
 
 class TestTantivy(LexicalEngineSuite):
+    column = "tantivy"
+
     @pytest.fixture
     def engine_factory(self, tmp_path: Path) -> Callable[[], LexicalEngine]:
         return lambda: TantivyEngine(tmp_path / "indexes")

@@ -67,6 +67,8 @@ def served(server: MilvusServer, tmp_path: Path) -> Iterator[Callable[[], DenseE
 class TestServer(DenseEngineSuite):
     """Milvus 2.3, with HNSW."""
 
+    column = "Milvus server"
+
     @pytest.fixture
     def engine_factory(self, served: Callable[[], DenseEngine]) -> Callable[[], DenseEngine]:
         return served
@@ -74,6 +76,8 @@ class TestServer(DenseEngineSuite):
 
 class TestEmbedded(DenseEngineSuite):
     """milvus-lite, which by default compares with every vector."""
+
+    column = "Milvus embedded"
 
     @pytest.fixture
     def engine_factory(self, tmp_path: Path) -> Callable[[], DenseEngine]:

@@ -15,6 +15,8 @@ from kaynak.testing.qdrant_server import qdrant_server
 
 
 class TestEmbeddedDense(DenseEngineSuite):
+    column = "Qdrant embedded"
+
     @pytest.fixture
     def engine_factory(self, tmp_path: Path) -> Callable[[], DenseEngine]:
         return lambda: QdrantDense(EdgeTransport(tmp_path))
@@ -29,6 +31,8 @@ class TestEmbeddedDenseGraph(DenseEngineSuite):
 
 
 class TestEmbeddedLexical(LexicalEngineSuite):
+    column = "Qdrant embedded"
+
     @pytest.fixture
     def engine_factory(self, tmp_path: Path) -> Callable[[], LexicalEngine]:
         return lambda: QdrantLexical(EdgeTransport(tmp_path))
@@ -36,6 +40,9 @@ class TestEmbeddedLexical(LexicalEngineSuite):
 
 class TestServerDense(DenseEngineSuite):
     """The client on the wire, to a stand-in for the server that has the real engine behind it."""
+
+    column = "Qdrant server"
+    stands_for = "stub"
 
     @pytest.fixture
     def engine_factory(self, tmp_path: Path) -> Iterator[Callable[[], DenseEngine]]:
@@ -45,6 +52,9 @@ class TestServerDense(DenseEngineSuite):
 
 
 class TestServerLexical(LexicalEngineSuite):
+    column = "Qdrant server"
+    stands_for = "stub"
+
     @pytest.fixture
     def engine_factory(self, tmp_path: Path) -> Iterator[Callable[[], LexicalEngine]]:
         with qdrant_server(tmp_path) as server:
