@@ -53,8 +53,9 @@ def queries() -> list[str]:
 class Client:
     """One connection that is kept, and as little else as can be: the processor is shared with the server."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, token: str | None = None) -> None:
         self._host, self._port = url.split("//")[1].rsplit(":", 1)
+        self._shown = f"Authorization: Bearer {token}\r\n" if token else ""
 
     async def __aenter__(self) -> Client:
         self._reader, self._writer = await asyncio.open_connection(self._host, int(self._port))
@@ -66,7 +67,7 @@ class Client:
 
     async def search(self, body: bytes) -> tuple[int, str, bytes]:
         """Returns status, server timing and body of the answer."""
-        head = f"POST /v1/search HTTP/1.1\r\nHost: {self._host}\r\nContent-Type: application/json\r\n"
+        head = f"POST /v1/search HTTP/1.1\r\nHost: {self._host}\r\nContent-Type: application/json\r\n{self._shown}"
         self._writer.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
         lines = (await self._reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
         fields = dict(line.lower().split(": ", 1) for line in lines[1:] if line)

@@ -42,10 +42,26 @@ def provider() -> Iterator[ModelServer]:
         yield server
 
 
-@pytest.fixture
-def environment(provider: ModelServer) -> Iterator[dict[str, str]]:
+@pytest.fixture(scope="module")
+def prepared() -> Iterator[Path]:
+    """A data directory with a handbook in it, to be copied: to make one takes longer than most of these tests."""
     folder = Path(tempfile.mkdtemp(prefix="ke-", dir="/tmp"))
     folder.chmod(0o755)  # the database's account passes through
+    (folder / "leave.md").write_text(
+        "# Leave\n\nEveryone in Turkey has 26 days of paid leave a year. It is granted in whole days and may be "
+        "carried over.\n\nEveryone in Germany has 30 days of paid leave a year.\n"
+    )
+    command = [*KAYNAK, "--data-dir", folder / "data", "add", folder / "leave.md", "-c", "handbook"]
+    subprocess.run(command, check=True, capture_output=True, cwd=folder, timeout=120)
+    yield folder / "data"
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def environment(provider: ModelServer, prepared: Path) -> Iterator[dict[str, str]]:
+    folder = Path(tempfile.mkdtemp(prefix="ke-", dir="/tmp"))
+    folder.chmod(0o755)
+    subprocess.run(["cp", "-a", prepared, folder / "data"], check=True)  # with its owners
     yield {**os.environ, **provider.environment(), "KAYNAK_DATA_DIR": str(folder / "data"), "TERM": "dumb"}
     shutil.rmtree(folder, ignore_errors=True)
 
@@ -66,12 +82,6 @@ def kaynak(environment: dict[str, str], tmp_path: Path) -> Callable[..., Any]:
         assert "Traceback" not in done.stderr, done.stderr
         return done
 
-    (tmp_path / "leave.md").write_text(
-        "# Leave\n\nEveryone in Turkey has 26 days of paid leave a year. It is granted in whole days and may be "
-        "carried over.\n\nEveryone in Germany has 30 days of paid leave a year.\n"
-    )
-    added = run("add", tmp_path / "leave.md", "-c", "handbook")
-    assert added.returncode == 0, added.stderr
     return run
 
 

@@ -13,7 +13,7 @@ from uuid import UUID
 from kaynak.catalog import Catalog
 from kaynak.domain import OWNER, GenerationSpec, PartSpec
 from kaynak.engines import EngineOptions, dense_engine, lexical_engine
-from kaynak.indexing.follower import Follower
+from kaynak.indexing.taking import Taking
 from kaynak.ingestion import detect_language, stages
 from kaynak.ingestion.committing import Committing
 from kaynak.ingestion.reading import Reading
@@ -37,8 +37,8 @@ PLACES: dict[str, tuple[type, str, bool]] = {
     "commit": (Committing, "commit", False),
     "in commit": (Committing, "_publish", True),
     "committed": (Committing, "commit", True),
-    "index": (Follower, "_write", False),
-    "indexed": (Follower, "_write", True),
+    "index": (Taking, "take", False),
+    "indexed": (Taking, "take", True),
     "end": (Running, "_end", False),
     "ended": (Running, "_end", True),
 }

@@ -237,7 +237,7 @@ class EngineSuite(ABC, Generic[E]):
         engine = engine_factory()
         loop.run_until_complete(engine.create(self.spec))
 
-        @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+        @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), database=None)
         @given(st.lists(payloads(), min_size=1, max_size=12), st.lists(filters(), min_size=1, max_size=6))
         def check(records: list[Mapping[str, Json]], conditions: list[Filter]) -> None:
             loop.run_until_complete(agree(engine, records, conditions))
