@@ -105,6 +105,10 @@ class Follower:
             self.known = await self.target.engine.revision(self.target.key)
             for start in range(0, len(documents), PREPARED):
                 await self._taking.take(None, documents[start : start + PREPARED], self.known, self.known)
+            base, after, _ = await self._taking.filled(None)
+            if not self.known and after is not None:
+                # It holds another number of entries now than when its last portion was written.
+                await self._taking.fills(None, base, after, await self.target.engine.count(self.target.key))
             return True
 
     def _worked(self, task: asyncio.Task[Step]) -> None:

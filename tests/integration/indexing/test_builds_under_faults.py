@@ -38,6 +38,11 @@ class Troubled(MemoryDense):
     failures: list[Exception]
     slow = 0.0
     writes = 0
+    drops = 0
+
+    async def drop(self, name: str) -> None:
+        self.drops += 1
+        await super().drop(name)
 
     def __init__(self) -> None:
         super().__init__()
@@ -168,6 +173,24 @@ async def test_vectors_of_the_wrong_dimension_are_never_stored(workshop: Worksho
     mended = await doctor.examine(OWNER, repair=True)
     assert mended.healthy, mended.findings
     assert (await indexes.get(OWNER, "handbook", begun.id)).faults == 0
+    await assert_whole(workshop)
+
+
+async def test_what_is_deleted_in_the_middle_does_not_begin_it_anew(workshop: Workshop, indexes: Indexes) -> None:
+    begun = await indexes.build(OWNER, "handbook", Wanted(dense=PartSpec("memory-2")))
+    dense, lexical = workshop.followers.of(begun.generation)
+    for one in (dense, lexical):
+        await one.step()
+        await one.step()
+    assert 0 < await troubled(workshop).count(begun.generation.key) < len(SOME)
+    for name in ("d00", "d01", "d29"):
+        document = await workshop.documents.find(OWNER, "handbook", name)
+        await workshop.documents.delete(OWNER, document.id)
+    await finished(indexes, begun.id)
+    assert troubled(workshop).drops == 0
+    latest = (await workshop.collections.get(OWNER, "handbook")).revision
+    await workshop.followers.catch_up(begun.generation.collection_id, latest, 30, generation=begun.generation)
+    assert await troubled(workshop).count(begun.generation.key) == len(SOME) - 3
     await assert_whole(workshop)
 
 
