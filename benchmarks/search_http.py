@@ -53,9 +53,9 @@ def queries() -> list[str]:
 class Client:
     """One connection that is kept, and as little else as can be: the processor is shared with the server."""
 
-    def __init__(self, url: str, token: str | None = None) -> None:
+    def __init__(self, url: str, credentials: str = "") -> None:
         self._host, self._port = url.split("//")[1].rsplit(":", 1)
-        self._shown = f"Authorization: Bearer {token}\r\n" if token else ""
+        self._shown = f"{credentials}\r\n" if credentials else ""
 
     async def __aenter__(self) -> Client:
         self._reader, self._writer = await asyncio.open_connection(self._host, int(self._port))
