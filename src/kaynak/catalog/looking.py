@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from uuid import UUID
 
 from psycopg.pq import TransactionStatus
 
@@ -16,6 +17,7 @@ from kaynak.catalog.collections import named
 from kaynak.catalog.engine import Connection, usable
 from kaynak.catalog.gate import admit
 from kaynak.catalog.records import Admitted
+from kaynak.catalog.scopes import Resolved, of_key, of_session
 from kaynak.catalog.users import ANYBODY
 from kaynak.domain import CatalogUnavailable, Collection, Generation, Scope
 
@@ -42,6 +44,14 @@ class Look:
         found = await self._connection.execute(ANYBODY, prepare=True)
         row = await found.fetchone()
         return row is not None and bool(row[0])
+
+    async def session(self, session_id: UUID, user_id: UUID, kid: str) -> Resolved | None:
+        """See `Scopes.of_session`."""
+        return await of_session(self._connection, session_id, user_id, kid)
+
+    async def key(self, key_hash: bytes) -> Resolved | None:
+        """See `Scopes.of_key`."""
+        return await of_key(self._connection, key_hash)
 
     async def admit(
         self, scope: Scope, generation: Generation, ids: Sequence[int], *, payload: bool = False, details: bool = False

@@ -7,9 +7,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from psycopg.rows import namedtuple_row
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from kaynak.catalog.engine import Connection
+from kaynak.catalog.sql import driver
 from kaynak.domain import Permission, Scope
 
 # All that decides what somebody may do, in one round trip: whether they may still act, their groups, what is granted
@@ -31,25 +34,22 @@ _RIGHTS = """
         ARRAY(SELECT collection FROM held WHERE permission = 'collection.manage') AS managed
     FROM person
 """
-_OF_SESSION = text(
-    f"""
+# Every request of somebody who is signed in asks one of these: of the driver itself, without SQLAlchemy's rows.
+_OF_SESSION = f"""
     WITH person AS MATERIALIZED (
         SELECT u.id, u.role, s.last_seen_at AS seen_at
         FROM kaynak.sessions s JOIN kaynak.users u ON u.id = s.user_id
-        WHERE s.id = :session AND s.user_id = :user AND s.revoked_at IS NULL AND s.expires_at > now() AND u.active
-            AND EXISTS (SELECT FROM kaynak.signing_keys k WHERE k.kid = :kid)
+        WHERE s.id = %(session)s AND s.user_id = %(user)s AND s.revoked_at IS NULL AND s.expires_at > now() AND u.active
+            AND EXISTS (SELECT FROM kaynak.signing_keys k WHERE k.kid = %(kid)s)
     ) {_RIGHTS}
-    """
-)
-_OF_KEY = text(
-    f"""
+"""
+_OF_KEY = f"""
     WITH person AS MATERIALIZED (
         SELECT u.id, u.role, k.last_used_at AS seen_at, k.id AS key, k.permissions AS allowed, k.collections AS only
         FROM kaynak.api_keys k JOIN kaynak.users u ON u.id = k.user_id
-        WHERE k.hash = :hash AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now()) AND u.active
+        WHERE k.hash = %(hash)s AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now()) AND u.active
     ) {_RIGHTS}
-    """
-)
+"""
 _OF_PERSON = text(
     f"""
     WITH person AS MATERIALIZED (
@@ -90,18 +90,18 @@ class Scopes:
             user_id: Who it is said to be.
             kid: The key that signed that. One that was removed since, by whatever process, is believed no more.
         """
-        return _resolved(await self._row(_OF_SESSION, {"session": session_id, "user": user_id, "kid": kid}))
+        return await of_session(await driver(self._connection), session_id, user_id, kid)
 
     async def of_key(self, key_hash: bytes) -> Resolved | None:
         """Returns what a key may do; None if there is none of that hash that still works.
 
         It may do what its person may, and no more than is written on it.
         """
-        return _resolved(await self._row(_OF_KEY, {"hash": key_hash}))
+        return await of_key(await driver(self._connection), key_hash)
 
     async def of_person(self, user_id: UUID) -> Scope | None:
         """Returns what a person may do, signed in or not; None if there is none of that id, or they may not act."""
-        found = _resolved(await self._row(_OF_PERSON, {"user": user_id}))
+        found = _resolved((await self._connection.execute(_OF_PERSON, {"user": user_id})).one_or_none())
         return None if found is None else found.scope
 
     async def of_role(self, role: str) -> frozenset[Permission]:
@@ -111,8 +111,21 @@ class Scopes:
         )
         return _permissions(found.scalars())
 
-    async def _row(self, statement: Any, values: dict[str, object]) -> Any:
-        return (await self._connection.execute(statement, values)).one_or_none()
+
+async def of_session(connection: Connection, session_id: UUID, user_id: UUID, kid: str) -> Resolved | None:
+    """See `Scopes.of_session`."""
+    return await _asked(connection, _OF_SESSION, {"session": session_id, "user": user_id, "kid": kid})
+
+
+async def of_key(connection: Connection, key_hash: bytes) -> Resolved | None:
+    """See `Scopes.of_key`."""
+    return await _asked(connection, _OF_KEY, {"hash": key_hash})
+
+
+async def _asked(connection: Connection, statement: str, values: dict[str, object]) -> Resolved | None:
+    async with connection.cursor(row_factory=namedtuple_row) as cursor:
+        await cursor.execute(statement, values, prepare=True)
+        return _resolved(await cursor.fetchone())
 
 
 def _resolved(row: Any) -> Resolved | None:

@@ -1,9 +1,10 @@
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 from uuid import UUID
 
 from kaynak.domain import OWNER, CatalogUnavailable, Scope, Unauthenticated, Unavailable
@@ -12,7 +13,9 @@ from kaynak.identity.secrets_shown import KEY_PREFIX, hash_of
 from kaynak.identity.tokens import AccessTokens, Claims
 
 if TYPE_CHECKING:
-    from kaynak.catalog import Catalog, Resolved
+    from kaynak.catalog import Catalog, Look, Resolved
+
+T = TypeVar("T")
 
 _NOTED = timedelta(minutes=1)
 """How accurate it is when a session or key was last used: a write for every read would cost more than it tells."""
@@ -109,22 +112,21 @@ class Callers:
         # That there are people is remembered for good; that there are none never is.
         if self._peopled or not self._alone:
             return True
-        try:
-            self._peopled = await self._anybody()
-        except CatalogUnavailable:  # a database that was just restarted answers on a new connection
-            self._peopled = await self._anybody()
+        self._peopled = await self._asked(lambda look: look.anybody())
         return self._peopled
 
-    async def _anybody(self) -> bool:
+    async def _asked(self, question: Callable[[Look], Awaitable[T]]) -> T:
+        with suppress(CatalogUnavailable):  # a database that was just restarted answers on a new connection
+            async with self._catalog.look() as look:
+                return await question(look)
         async with self._catalog.look() as look:
-            return await look.anybody()
+            return await question(look)
 
     async def _session(self, token: str) -> Caller:
         return await self._signed_in(await self._tokens.verify(token))
 
     async def _signed_in(self, claims: Claims) -> Caller:
-        async with self._catalog.read() as unit:
-            found = await unit.scopes.of_session(claims.session, claims.person, claims.kid)
+        found = await self._asked(lambda look: look.session(claims.session, claims.person, claims.kid))
         if found is None:
             raise Unauthenticated(
                 "The session has ended, or the key that signed its access token is not trusted any more.",
@@ -137,8 +139,7 @@ class Callers:
         return Caller(found.scope, found.person, claims)
 
     async def _key(self, key: str) -> Caller:
-        async with self._catalog.read() as unit:
-            found = await unit.scopes.of_key(hash_of(key))
+        found = await self._asked(lambda look: look.key(hash_of(key)))
         if found is None or found.scope.key is None:
             raise Unauthenticated(
                 "The API key is not valid, or not any more.", hint="Make another one: POST /v1/me/keys"

@@ -102,9 +102,10 @@ def statement(module: str, name: str, old: str, new: str = "TRUE") -> Apply:
 
     def apply(patch: pytest.MonkeyPatch, _: Company) -> None:
         where = importlib.import_module(f"kaynak.catalog.{module}")
-        before = str(getattr(where, name))
-        assert old in before
-        patch.setattr(where, name, text(before.replace(old, new)))
+        whole = getattr(where, name)
+        changed = str(whole).replace(old, new)
+        assert changed != str(whole)
+        patch.setattr(where, name, changed if isinstance(whole, str) else text(changed))
 
     return apply
 
