@@ -106,8 +106,11 @@ def test_what_one_process_writes_another_sees(tmp_path: Path) -> None:
             assert await asyncio.to_thread(process.stdout.readline) == "ready\n"
             while line := await asyncio.to_thread(process.stdout.readline):
                 turn = int(line)
-                assert (await engine.search(NAME, vector(turn * 10), 1)).ids == (turn * 10,)
-                assert await engine.revision(NAME) >= turn
+                found = await engine.search(NAME, vector(turn * 10), 1)
+                revision = await engine.revision(NAME)
+                assert revision >= turn
+                if revision < turn + 7:  # the other one is not so far ahead that it has removed it again
+                    assert found.ids == (turn * 10,)
         finally:
             await asyncio.to_thread(process.communicate)
         assert process.returncode == 0
