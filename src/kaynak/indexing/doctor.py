@@ -82,7 +82,7 @@ class Doctor:
             await self._catalog.audit.record(
                 scope, Action.INDEX_REPAIRED, "", findings=len(findings), repaired=sum(one.repaired for one in findings)
             )
-        return Examination(tuple(dict.fromkeys(checked)), tuple(unchecked), tuple(findings))
+        return Examination(tuple(dict.fromkeys(checked)), tuple(dict.fromkeys(unchecked)), tuple(findings))
 
     async def proof(
         self, scope: Scope, collection: str, documents: Mapping[UUID, str]
@@ -225,6 +225,7 @@ class Doctor:
                     continue
                 try:
                     engine: Engine = kind[name]
+                    await engine.health()
                     strange = await self._strange(engine)
                 except (Misconfigured, EngineUnavailable) as error:
                     unchecked.append(f"{name}: {error.message}")

@@ -48,6 +48,8 @@ class Followers:
         self._wake = asyncio.Event()
         self._look_everywhere = True
         self._finished: set[int] = set()
+        # Steps of followers that are gone: they end by themselves.
+        self._leaving: set[asyncio.Task[Step]] = set()
         # Those that were told of something new while they were at work.
         self._again: set[Follower] = set()
 
@@ -67,7 +69,8 @@ class Followers:
 
     def forget(self, generation: Generation) -> None:
         """Stops following a generation that is gone."""
-        self._followers.pop(generation.id, None)
+        for follower in self._followers.pop(generation.id, ()):
+            self._leaving = {task for task in self._leaving if not task.done()} | follower.working
 
     def wake(self, collection_id: UUID) -> None:
         """Makes `run` look at a collection at once: something is new, or an index was found damaged."""
@@ -176,7 +179,8 @@ class Followers:
 
     async def rest(self, timeout: float = 10.0) -> None:
         """Waits for writes that have begun; the engines must not be closed under them."""
-        working = [task for pair in self._followers.values() for follower in pair for task in follower.working]
+        working = {task for pair in self._followers.values() for follower in pair for task in follower.working}
+        working |= {task for task in self._leaving if not task.done()}
         if working:
             await asyncio.wait(working, timeout=timeout)
 

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from kaynak.catalog import Catalog
-from kaynak.domain import OWNER, Ailment, Examination, Forbidden, PartSpec, Scope
+from kaynak.domain import OWNER, Ailment, Examination, Forbidden, Misconfigured, PartSpec, Scope
 from kaynak.engines import DenseSpec, Point, VectorField
 from kaynak.engines.memory import MemoryDense, MemoryLexical
 from kaynak.engines.pgvector import PgVectorEngine
@@ -161,3 +161,15 @@ async def test_deletion_leaves_no_trace(workshop: Workshop, doctor: Doctor) -> N
     after = await doctor.traces(generations, *asked)
     assert after.findings == after.unchecked == ()
     assert after.checked == ("catalog", "originals", "pgvector g1", "tantivy g1", "pgvector g2", "tantivy g2")
+
+
+async def test_a_store_that_is_not_set_up_is_named_as_not_looked_at(workshop: Workshop, doctor: Doctor) -> None:
+    class Nowhere(MemoryDense):
+        async def health(self) -> None:
+            raise Misconfigured("It is not set where it is.")
+
+    workshop.dense["nowhere"] = Nowhere()
+    found = await doctor.examine(OWNER)
+    assert "nowhere" not in found.checked
+    assert found.unchecked == ("nowhere: It is not set where it is.",)
+    assert found.healthy

@@ -231,25 +231,6 @@ def test_short_is_said_when_exact_search_would_take_too_long(
     run(PgVectorEngine(database_url, exact_rows=1), work)
 
 
-def test_sizes_of_filters_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    sizes = searching.Sizes()
-    for number in range(searching._REMEMBERED + 10):
-        sizes.note((f"g{number}", None), large=True)
-    last = (f"g{searching._REMEMBERED + 9}", None)
-    assert sizes.large(("g0", None)) is None
-    assert sizes.large(last) is True
-    sizes.note(last, large=False)
-    assert sizes.large(last) is False
-    sizes.note(("g1", None), large=True)
-    sizes.written("g1")
-    sizes.written(last[0])
-    assert sizes.large(last) is None
-    assert sizes.large(("g1", None)) is True
-    monkeypatch.setattr(searching, "_SECONDS", -1.0)
-    sizes.note(("g1", None), large=True)
-    assert sizes.large(("g1", None)) is None
-
-
 def test_scan_pages_through_everything(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("kaynak.engines.pgvector.engine._PAGE", 7)
 

@@ -9,7 +9,6 @@ import numpy as np
 from kaynak.domain import CorruptIndex, Filter
 from kaynak.engines.arangodb.client import PREFILTERS
 from kaynak.engines.arangodb.searching import Search
-from kaynak.engines.arangodb.sizes import Sizes
 from kaynak.engines.arangodb.spec import Layout, attribute, layout_from, layout_of, norm_attribute
 from kaynak.engines.arangodb.store import ArangoStore
 from kaynak.engines.arangodb.terms import ENTRY, having, terms_of
@@ -18,6 +17,7 @@ from kaynak.engines.arangodb.writing import Record, Write
 from kaynak.engines.checks import check_limit, check_points, check_vector, pick_field
 from kaynak.engines.options import ArangoOptions
 from kaynak.engines.protocol import Candidates, Capabilities, DenseSpec, Point, Vector, VectorField
+from kaynak.engines.sizes import Sizes
 
 FILTERED_ROWS = 1.6
 """How many times the rows are still searched exactly under a filter, where a vector index finds less."""

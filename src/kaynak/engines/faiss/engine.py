@@ -23,8 +23,10 @@ from kaynak.engines.faiss.store import Connection, State, read_state
 from kaynak.engines.faiss.view import View
 from kaynak.engines.faiss.writing import write
 from kaynak.engines.protocol import Candidates, Capabilities, DenseSpec, Point, Vector
+from kaynak.engines.threads import on_threads
 
 T = TypeVar("T")
+_CLOSED = "The vector engine is closed."
 
 _PAGE = 5000
 _ATTEMPTS = 20
@@ -148,7 +150,7 @@ class FaissEngine:
             EngineUnavailable: It cannot.
         """
         try:
-            await self._run(self._searching, lambda: self._root.mkdir(parents=True, exist_ok=True))
+            await on_threads(self._searching, lambda: self._root.mkdir(parents=True, exist_ok=True), _CLOSED)
         except OSError as exc:
             raise EngineUnavailable("The directory of the vector indexes cannot be used.") from exc
 
@@ -225,22 +227,14 @@ class FaissEngine:
                         continue
                 raise EngineUnavailable(f"Index “{name}” changes too fast.")
 
-        return await self._run(self._searching, run)
+        return await on_threads(self._searching, run, _CLOSED)
 
     async def _write(self, name: str, work: Callable[[], T]) -> T:
         def run() -> T:
             with translated(name, self._root / name), write_lock(self._root, name):
                 return work()
 
-        return await self._run(self._writing, run)
-
-    async def _run(self, pool: ThreadPoolExecutor, work: Callable[[], T]) -> T:
-        try:
-            return await asyncio.get_running_loop().run_in_executor(pool, work)
-        except RuntimeError as exc:
-            if "shutdown" in str(exc):
-                raise EngineUnavailable("The vector engine is closed.") from exc
-            raise
+        return await on_threads(self._writing, run, _CLOSED)
 
 
 def _page(connection: Connection, after: int) -> list[tuple[int, bytes]]:

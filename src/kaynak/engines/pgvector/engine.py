@@ -12,10 +12,11 @@ from kaynak.engines.pgvector.faults import translated
 from kaynak.engines.pgvector.filters import where
 from kaynak.engines.pgvector.mending import mended
 from kaynak.engines.pgvector.pool import Connection, Pool
-from kaynak.engines.pgvector.searching import EXACT_MOST, FILTERED_ROWS, Search, Sizes
+from kaynak.engines.pgvector.searching import EXACT_MOST, FILTERED_ROWS, Search
 from kaynak.engines.pgvector.spec import Layout, layout_from, layout_of
 from kaynak.engines.pgvector.writing import make, remove, write
 from kaynak.engines.protocol import Candidates, Capabilities, DenseSpec, Point, Vector
+from kaynak.engines.sizes import Sizes
 
 T = TypeVar("T")
 
@@ -123,7 +124,7 @@ class PgVectorEngine:
         which = pick_field(layout.fields, field)
         query = check_vector(vector, which)
         search = Search(layout, which, query, check_limit(limit), condition)
-        key = (name, condition)
+        key = (name, which.name, condition)
         rows = layout.exact_rows(self._exact_rows)
         rows = rows if condition is None else int(rows * FILTERED_ROWS)
         if which not in layout.indexed_fields or exact:

@@ -1,8 +1,6 @@
 # ruff: noqa: S608 - names in statements are checked when an index is made; values are bound
 from __future__ import annotations
 
-import time
-from collections import OrderedDict
 from typing import Any
 
 from kaynak.domain import Filter
@@ -34,35 +32,6 @@ _SEEN = 160
 _STEP = 28
 """How many comparisons one step of a walk takes as long as. It takes as many steps as are wanted, by the share that
 matches."""
-
-_REMEMBERED = 4096
-_SECONDS = 300.0
-_SMALL_SECONDS = 60.0
-"""What is searched exactly because little matches takes longer as it grows."""
-
-
-class Sizes:
-    """Remembers for a while which filters match too much for exact search, so as not to find out each time."""
-
-    def __init__(self) -> None:
-        self._known: OrderedDict[tuple[str, Filter | None], tuple[bool, float]] = OrderedDict()
-
-    def large(self, key: tuple[str, Filter | None]) -> bool | None:
-        """Returns whether ``key`` matches too much; None if that is not known."""
-        large, until = self._known.get(key, (None, 0.0))
-        return large if until > time.monotonic() else None
-
-    def note(self, key: tuple[str, Filter | None], *, large: bool) -> None:
-        """Remembers ``key``; forgets the oldest ones."""
-        self._known.pop(key, None)
-        self._known[key] = large, time.monotonic() + (_SECONDS if large else _SMALL_SECONDS)
-        while len(self._known) > _REMEMBERED:
-            self._known.popitem(last=False)
-
-    def written(self, name: str) -> None:
-        """Forgets what matched little of an index that was just written."""
-        for key in [key for key, (large, _) in self._known.items() if key[0] == name and not large]:
-            del self._known[key]
 
 
 class Search:

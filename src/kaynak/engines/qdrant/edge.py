@@ -14,6 +14,7 @@ from kaynak.engines.qdrant.edge_shards import Shard, shard_at
 from kaynak.engines.qdrant.edge_tuning import tuning_of
 from kaynak.engines.qdrant.faults import edge_translated
 from kaynak.engines.qdrant.transport import Look, PayloadIndex, PointId, Row, Shape, Stored, Where, among
+from kaynak.engines.threads import on_threads
 
 T = TypeVar("T")
 
@@ -199,9 +200,4 @@ class EdgeTransport:
             with edge_translated(shard.path):
                 return work()
 
-        try:
-            return await asyncio.get_running_loop().run_in_executor(pool, run)
-        except RuntimeError as exc:
-            if "shutdown" in str(exc):
-                raise EngineUnavailable("The Qdrant engine is closed.") from exc
-            raise
+        return await on_threads(pool, run, "The Qdrant engine is closed.")

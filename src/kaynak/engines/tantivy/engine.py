@@ -16,8 +16,10 @@ from kaynak.engines.tantivy.reader import Reader, Snapshot
 from kaynak.engines.tantivy.schema import HIGH, ID, LOW
 from kaynak.engines.tantivy.search import search
 from kaynak.engines.tantivy.writer import make, remove, write, write_lock
+from kaynak.engines.threads import on_threads
 
 T = TypeVar("T")
+_CLOSED = "The lexical engine is closed."
 
 _PAGE = 5000
 
@@ -143,22 +145,14 @@ class TantivyEngine:
             with translated(name, self._root / name):
                 return work(snapshot)
 
-        return await self._run(self._searching, run)
+        return await on_threads(self._searching, run, _CLOSED)
 
     async def _write(self, name: str, work: Callable[[], T]) -> T:
         def run() -> T:
             with translated(name, self._root / name), write_lock(self._root, name):
                 return work()
 
-        return await self._run(self._writing, run)
-
-    async def _run(self, pool: ThreadPoolExecutor, work: Callable[[], T]) -> T:
-        try:
-            return await asyncio.get_running_loop().run_in_executor(pool, work)
-        except RuntimeError as exc:
-            if "shutdown" in str(exc):
-                raise EngineUnavailable("The lexical engine is closed.") from exc
-            raise
+        return await on_threads(self._writing, run, _CLOSED)
 
 
 def _page(snapshot: Snapshot, after: int | None) -> list[tuple[int, UUID]]:

@@ -9,17 +9,18 @@ _REMEMBERED = 4096
 _SECONDS = {True: 300.0, False: 60.0}
 """What is searched exactly because little matches takes longer as it grows."""
 
-Key = tuple[str, str, Filter]
+Key = tuple[str, str, Filter | None]
+"""Name of an index, name of a field, and the filter: of points that lack the field, none matches."""
 
 
 class Sizes:
-    """Remembers for a while which filters match too much for exact search, so as not to count each time."""
+    """Remembers for a while which filters match too much for exact search, so as not to find out each time."""
 
     def __init__(self) -> None:
         self._known: OrderedDict[Key, tuple[bool, float]] = OrderedDict()
 
     def large(self, key: Key) -> bool | None:
-        """Returns whether ``key``, of an index and a field, matches too much; None if that is not known."""
+        """Returns whether ``key`` matches too much; None if that is not known."""
         large, until = self._known.get(key, (None, 0.0))
         return large if until > time.monotonic() else None
 
