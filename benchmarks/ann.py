@@ -1,12 +1,16 @@
 """Recall, latency and size of a vector engine: against exact search, unfiltered and under selective filters.
 
     python benchmarks/ann.py [--engine pgvector] [--params '{"m": 32}'] [--vectors 100000] [--queries 200]
+        [--breadths 12,24,48,96,192] [--grown] [--keep FOLDER]
 
 Starts a PostgreSQL of its own unless ``--database-url`` is given; others lie in files of a scratch directory, or,
 with ``--milvus-server``, in the server that the tests start. What is truly nearest is computed here, by comparing all
 vectors; the index is not asked for it. Vectors are made to look like embeddings:
 clusters in a space of 48 dimensions, turned into the full one, with some noise. ``--noisy`` spreads them over
-all dimensions, which no embedding model does, and which is the worst case for any graph.
+all dimensions, which no embedding model does, and which is the worst case for any graph. The index is filled as
+``kaynak index build`` does it, which claims nothing before all is there; with ``--grown``, as one that is searched all
+the while. How far a search goes is a parameter of an index; ``--breadths`` changes it in place, so that one index is
+measured at several.
 """
 
 from __future__ import annotations
@@ -17,7 +21,9 @@ import json
 import os
 import re
 import shutil
+import sys
 import tempfile
+import threading
 import time
 from contextlib import ExitStack
 from pathlib import Path
@@ -27,7 +33,7 @@ import numpy as np
 import psycopg
 from numpy.typing import NDArray
 
-from common import tree_memory
+from common import postmaster, tree_memory
 from kaynak.catalog import EmbeddedPostgres
 from kaynak.domain import Filter, Json, parse_filter
 from kaynak.engines import (
@@ -72,6 +78,7 @@ async def load(
     params: dict[str, Json],
     *,
     served: bool,
+    grown: bool,
 ) -> float:
     await engine.create(DenseSpec(INDEX, (VectorField("text", vectors.shape[1]),), params))
     started = time.perf_counter()
@@ -81,7 +88,8 @@ async def load(
             Point(i, UUID(int=i // 20 + 1), {"text": vectors[i]}, {"bucket": buckets[i], "_id": f"doc-{i // 20}"})
             for i in rows
         ]
-        await engine.apply(INDEX, points, [], first + BATCH)
+        last = rows.stop == len(vectors)
+        await engine.apply(INDEX, points, [], first + BATCH if grown or last else 0)
     # What is built behind the scenes counts, in threads of this process or in children of it.
     if (settle := getattr(engine, "settle", None)) is not None:
         await settle()
@@ -89,6 +97,15 @@ async def load(
     while not served and "python" in " ".join(tree_memory(os.getpid(), own=False)):
         await asyncio.sleep(0.2)
     return time.perf_counter() - started
+
+
+_BREADTH = {"pgvector": "ef_search", "faiss": "ef_search", "milvus": "ef_search", "qdrant": "hnsw_ef"}
+
+
+def widen(engine: DenseEngine, name: str, breadth: int) -> None:
+    """Sets how many points the graph search of an open index keeps in view."""
+    known = engine._indexes[INDEX].layout if name == "faiss" else engine._layouts[INDEX]  # type: ignore[attr-defined]
+    known.params[_BREADTH[name]] = breadth
 
 
 def share_found(found: Candidates, scores: NDArray[np.float32], limit: int, slack: float = 1e-3) -> float:
@@ -157,6 +174,32 @@ def resident() -> float:
     return int(re.findall(r"VmRSS:\s+(\d+)", status)[0]) / 1024
 
 
+class Peak:
+    """The most memory that PostgreSQL had, MB, looked at twice a second; 0 if it is not ours."""
+
+    def __init__(self, folder: Path) -> None:
+        self.megabytes = 0.0
+        self._pid = postmaster(folder)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._look)
+
+    def __enter__(self) -> Peak:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def now(self) -> float:
+        """Returns what it has now."""
+        return sum(tree_memory(self._pid).values()) if self._pid else 0.0
+
+    def _look(self) -> None:
+        while not self._stop.wait(0.5):
+            self.megabytes = max(self.megabytes, self.now())
+
+
 async def stored(args: argparse.Namespace, url: str, folder: Path) -> int:
     """Returns the bytes of the index on disk; 0 where that cannot be seen from here."""
     if args.engine == "pgvector":
@@ -178,8 +221,6 @@ async def run(args: argparse.Namespace, url: str, folder: Path) -> dict[str, obj
     engine = dense_engine(args.engine, options)
     before = resident()
     try:
-        await engine.drop(INDEX)
-        seconds = await load(engine, vectors, buckets.tolist(), args.params, served=args.milvus_server)
         result: dict[str, object] = {
             "engine": args.engine,
             "params": args.params,
@@ -187,15 +228,29 @@ async def run(args: argparse.Namespace, url: str, folder: Path) -> dict[str, obj
             "dimensions": args.dimensions,
             "limit": args.limit,
             "noisy": args.noisy,
-            "load_s": round(seconds, 1),
-            "load_per_s": round(args.vectors / seconds),
-            "bytes_per_vector": round(await stored(args, url, folder) / args.vectors),
         }
+        with Peak(folder) as peak:
+            if not (args.keep and await engine.exists(INDEX) and await engine.count(INDEX) == args.vectors):
+                await engine.drop(INDEX)
+                seconds = await load(
+                    engine, vectors, buckets.tolist(), args.params, served=args.milvus_server, grown=args.grown
+                )
+                result |= {"load_s": round(seconds, 1), "load_per_s": round(args.vectors / seconds)}
+                result["building_postgres_mb"] = round(peak.megabytes)
+        print(result, file=sys.stderr, flush=True)
+        result["bytes_per_vector"] = round(await stored(args, url, folder) / args.vectors)
         for name, condition in FILTERS.items():
             matching = buckets < within[name]
             result[name] = await measure(engine, queries, vectors, matching, parse_filter(condition), args.limit)
+            print(name, result[name], file=sys.stderr, flush=True)
+        result["searching_postgres_mb"] = round(peak.now())
         result["process_mb"] = round(resident() - before)
-        await engine.drop(INDEX)
+        everyone = np.ones(len(vectors), dtype=np.bool_)
+        for breadth in args.breadths:
+            widen(engine, args.engine, breadth)
+            result[f"breadth {breadth}"] = await measure(engine, queries, vectors, everyone, None, args.limit)
+        if not args.keep:
+            await engine.drop(INDEX)
     finally:
         await engine.close()
     return result
@@ -210,14 +265,19 @@ def main() -> None:
     parser.add_argument("--noisy", action="store_true", help="the worst case")
     parser.add_argument("--engine", default="pgvector")
     parser.add_argument("--params", type=json.loads, default={}, help="of the index, as JSON")
+    parser.add_argument("--keep", type=Path, help="folder of the index, which is used again if it is there")
+    parser.add_argument("--grown", action="store_true", help="filled as an index that is searched meanwhile")
+    parser.add_argument("--breadths", type=lambda text: [int(one) for one in text.split(",")], default=[])
     parser.add_argument("--milvus-server", action="store_true", help="in the server that the tests start")
     parser.add_argument("--database-url")
     args = parser.parse_args()
     args.milvus_uri = None
-    folder = Path(tempfile.mkdtemp(prefix=f"kaynak-bench-{uuid4().hex[:6]}-"))
+    folder = args.keep or Path(tempfile.mkdtemp(prefix=f"kaynak-bench-{uuid4().hex[:6]}-"))
+    folder.mkdir(exist_ok=True)
     folder.chmod(0o755)
     with ExitStack() as stack:
-        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        if not args.keep:
+            stack.callback(shutil.rmtree, folder, ignore_errors=True)
         url = args.database_url
         if url is None and args.engine == "pgvector":
             server = EmbeddedPostgres.start(folder)

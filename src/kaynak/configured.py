@@ -12,7 +12,7 @@ from kaynak.caching import Cache, MemoryCache, PatientCache, SignedCache
 from kaynak.catalog import MasterKeys, Vault
 from kaynak.domain import Answering
 from kaynak.embedding import EmbedderPool
-from kaynak.engines import ArangoOptions, EngineOptions, Engines, MilvusOptions, QdrantOptions
+from kaynak.engines import ArangoOptions, EngineOptions, Engines, MilvusOptions, PgVectorOptions, QdrantOptions
 from kaynak.fetching import Fetcher, FetchLimits, Reach
 from kaynak.generation import Asker
 from kaynak.generation.caching import Asking, CachedAsker, Likeness
@@ -86,6 +86,7 @@ def engine_options_of(settings: Settings, url: str) -> EngineOptions:
     return EngineOptions(
         database_url=url,
         data_dir=settings.data_dir,
+        pgvector=PgVectorOptions(**_plain(settings.pgvector)),
         qdrant=QdrantOptions(**_plain(qdrant)),
         milvus=MilvusOptions(**_plain(milvus)),
         arangodb=ArangoOptions(**_plain(arangodb)),

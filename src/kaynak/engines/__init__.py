@@ -1,7 +1,7 @@
 """Dense and lexical index engines. They follow the catalog and can be rebuilt from it at any time."""
 
 from kaynak.engines.opening import Engines
-from kaynak.engines.options import ArangoOptions, EngineOptions, MilvusOptions, QdrantOptions
+from kaynak.engines.options import ArangoOptions, EngineOptions, MilvusOptions, PgVectorOptions, QdrantOptions
 from kaynak.engines.protocol import (
     Candidates,
     Capabilities,
@@ -34,6 +34,7 @@ __all__ = [
     "LexicalEngine",
     "LexicalSpec",
     "MilvusOptions",
+    "PgVectorOptions",
     "Point",
     "QdrantOptions",
     "Vector",

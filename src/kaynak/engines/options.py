@@ -7,6 +7,17 @@ from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
+class PgVectorOptions:
+    """How the database is used.
+
+    Attributes:
+        build_mb: Memory that it may take to build a graph, MB.
+    """
+
+    build_mb: int = 2048
+
+
+@dataclass(frozen=True, slots=True)
 class QdrantOptions:
     """Where Qdrant is.
 
@@ -80,6 +91,7 @@ class EngineOptions:
     Attributes:
         database_url: PostgreSQL with pgvector, as ``postgresql://…``.
         data_dir: Where engines that live in files keep them.
+        pgvector: pgvector.
         qdrant: Qdrant.
         milvus: Milvus.
         arangodb: ArangoDB.
@@ -87,6 +99,7 @@ class EngineOptions:
 
     database_url: str
     data_dir: Path
+    pgvector: PgVectorOptions = field(default_factory=PgVectorOptions)
     qdrant: QdrantOptions = field(default_factory=QdrantOptions)
     milvus: MilvusOptions = field(default_factory=MilvusOptions)
     arangodb: ArangoOptions = field(default_factory=ArangoOptions)

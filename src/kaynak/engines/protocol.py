@@ -133,7 +133,8 @@ class Engine(Protocol):
 
     Writes are idempotent, and are durable and visible to later searches of any process when the call
     returns. A write may carry a ``revision``: the collection revision that the index reflects once the write
-    is durable. It is stored atomically with the write, so that after any crash `revision` tells the truth.
+    is durable. It is stored atomically with the write, so that after any crash `revision` tells the truth. As long
+    as it is 0 the index is being filled: what only makes searches fast may wait for the write that says another one.
     Errors of the engine's own libraries are translated: `EngineUnavailable`, `CorruptIndex`, `StorageFull`.
     """
 

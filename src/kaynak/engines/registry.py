@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def _pgvector(options: EngineOptions) -> DenseEngine:
     from kaynak.engines.pgvector import PgVectorEngine
 
-    return PgVectorEngine(options.database_url)
+    return PgVectorEngine(options.database_url, build_megabytes=options.pgvector.build_mb)
 
 
 def _faiss(options: EngineOptions) -> DenseEngine:

@@ -32,6 +32,7 @@ from kaynak.settings.sections import (
     ModelsSettings,
     OidcSettings,
     ParsingSettings,
+    PgVectorSettings,
     QdrantSettings,
     RateSettings,
     SearchSettings,
@@ -96,6 +97,7 @@ class Settings(BaseSettings):
     parsing: ParsingSettings = Field(ParsingSettings(), description="Parsing.")
     embedding: EmbeddingSettings = Field(EmbeddingSettings(), description="Embedding.")
     search: SearchSettings = Field(SearchSettings(), description="Searching.")
+    pgvector: PgVectorSettings = Field(PgVectorSettings(), description="pgvector.")
     qdrant: QdrantSettings = Field(QdrantSettings(), description="Qdrant.")
     milvus: MilvusSettings = Field(MilvusSettings(), description="Milvus.")
     arangodb: ArangoSettings = Field(ArangoSettings(), description="ArangoDB.")

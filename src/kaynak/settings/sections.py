@@ -119,6 +119,17 @@ class SearchSettings(BaseModel):
     reranker_seconds: float = Field(5, gt=0, description="Most time for that; then they stay as they were found.")
 
 
+class PgVectorSettings(BaseModel):
+    """pgvector, as a vector store."""
+
+    build_mb: int = Field(
+        2048,
+        ge=128,
+        description="Memory that the database may take while it builds a graph, MB; it takes what it needs, "
+        "about 1.6 GB for a million vectors of 384 dimensions.",
+    )
+
+
 class QdrantSettings(BaseModel):
     """Qdrant, as a vector store."""
 

@@ -25,6 +25,7 @@ from kaynak.engines import DenseSpec, Point, VectorField
 from kaynak.engines.memory import MemoryDense
 from kaynak.engines.pgvector import PgVectorEngine, pool, searching
 from kaynak.engines.pgvector.faults import translated
+from kaynak.engines.pgvector.spec import layout_of
 from kaynak.testing.dense import DIMENSIONS, SPEC, TEXT, point, vector
 from kaynak.testing.engines import NAME, document
 
@@ -199,6 +200,30 @@ def test_the_graph_is_built_when_it_begins_to_pay(database_url: str) -> None:
         assert (await engine.search(NAME, vector(1), 5, condition=few)).mode == "exact"
 
     run(PgVectorEngine(database_url, exact_rows=30), work)
+
+
+def test_an_index_that_is_being_filled_gets_its_graph_at_the_end(database_url: str) -> None:
+    def graphs() -> int:
+        found = execute(database_url, "SELECT count(*) FROM pg_indexes WHERE indexdef LIKE '%hnsw%'")
+        return int(str(found[0][0]))
+
+    async def work(engine: PgVectorEngine) -> None:
+        await engine.create(SPEC)
+        for start in range(0, 200, 50):
+            await engine.apply(NAME, [point(key, key) for key in range(start, start + 50)], [], 0)
+        assert graphs() == 0
+        await engine.apply(NAME, [], [], 7)
+        assert graphs() == 1
+        assert (await engine.search(NAME, vector(1), 5)).mode == "ann"
+
+    run(PgVectorEngine(database_url, exact_rows=30), work)
+
+
+def test_a_graph_is_built_with_the_memory_it_takes_and_no_more_than_is_allowed() -> None:
+    layout = layout_of(SPEC)
+    assert layout.build_megabytes(TEXT, 1000, 2048) == 128
+    assert layout.build_megabytes(TEXT, 10**6, 2048) > 700
+    assert layout.build_megabytes(TEXT, 10**6, 300) == 300
 
 
 def test_mass_deletes_do_not_shorten_results(database_url: str) -> None:

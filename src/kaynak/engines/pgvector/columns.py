@@ -26,6 +26,11 @@ def kind(field: VectorField, precision: Precision) -> str:
     return f"{'vector' if precision == 'full' else 'halfvec'}({field.dimensions})"
 
 
+def bytes_of(field: VectorField, precision: Precision) -> int:
+    """Returns how long a vector is in an index."""
+    return {"half": 2 * field.dimensions, "full": 4 * field.dimensions, "bit": field.dimensions // 8}[precision]
+
+
 def distance(field: VectorField, precision: Precision) -> str:
     """SQL for the distance to the parameter ``query``."""
     return f"{column(field)} {_OPERATORS[field.metric]} %(query)s::{kind(field, precision)}"

@@ -14,7 +14,7 @@ from kaynak.engines.pgvector.mending import mended
 from kaynak.engines.pgvector.pool import Connection, Pool
 from kaynak.engines.pgvector.searching import EXACT_MOST, FILTERED_ROWS, Search
 from kaynak.engines.pgvector.spec import Layout, layout_from, layout_of
-from kaynak.engines.pgvector.writing import make, remove, write
+from kaynak.engines.pgvector.writing import Build, make, remove, write
 from kaynak.engines.protocol import Candidates, Capabilities, DenseSpec, Point, Vector
 from kaynak.engines.sizes import Sizes
 
@@ -31,14 +31,18 @@ class PgVectorEngine:
         connections: At most this many at a time, of its own.
         exact_rows: Up to so many rows of 384 dimensions are compared one by one (about 10 ms of work); there
             is no index of vectors before there are more.
+        build_megabytes: Memory that the server may take to build a graph.
     """
 
     capabilities = Capabilities(
         metrics=frozenset({"cosine", "dot", "l2"}), named_vectors=True, filters=True, shared=True
     )
 
-    def __init__(self, url: str, *, connections: int = 4, exact_rows: int = 10_000) -> None:
+    def __init__(
+        self, url: str, *, connections: int = 4, exact_rows: int = 10_000, build_megabytes: int = 2048
+    ) -> None:
         self._exact_rows = exact_rows
+        self._build_megabytes = build_megabytes
         self._pool = Pool(url, connections)
         self._layouts: dict[str, Layout] = {}
         self._sizes = Sizes()
@@ -104,9 +108,9 @@ class PgVectorEngine:
         """See `DenseEngine.apply`."""
         layout = await self._layout(name)
         check_points(upserts, layout.fields)
-        rows = layout.exact_rows(self._exact_rows)
+        build = Build(layout.exact_rows(self._exact_rows), self._build_megabytes)
         with translated(name):
-            await self._pool.run(lambda connection: write(connection, layout, upserts, deletes, revision, rows))
+            await self._pool.run(lambda connection: write(connection, layout, upserts, deletes, revision, build))
         self._sizes.written(name)
 
     async def search(

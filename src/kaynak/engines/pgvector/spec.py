@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from kaynak.domain import Unsupported
 from kaynak.engines.checks import check_fields, check_params
-from kaynak.engines.pgvector.columns import MAX_INDEXED, METRICS, Precision, indexed
+from kaynak.engines.pgvector.columns import MAX_INDEXED, METRICS, Precision, bytes_of, indexed
 from kaynak.engines.pgvector.vectors import MAX_DIMENSIONS
 from kaynak.engines.protocol import DenseSpec, VectorField
 
@@ -26,6 +26,9 @@ _BITS = {"rerank": (20, 1, 200)}
 _REFERENCE_DIMENSIONS = 384
 _SAMPLES_PER_LIST = 50
 _LEAST_SAMPLES = 10_000
+_LEAST_MEGABYTES = 128
+# Of a graph in memory, bytes: what a row takes besides its vector and its neighbours; and what each of m takes.
+_NODE, _NEIGHBOUR = 220, 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,15 +75,22 @@ class Layout:
             f" WITH ({', '.join(f'{key} = {self.number(key)}' for key in keys)})"
         )
 
-    def build_megabytes(self, field: VectorField) -> int:
-        """Returns how much memory it takes to build the index of a field; a graph takes less if there is less."""
+    def build_megabytes(self, field: VectorField, rows: int, most: int) -> int:
+        """Returns how much memory the index of a field is built with; a graph is built with less if there is less.
+
+        Args:
+            field: What is indexed.
+            rows: That there are.
+            most: For a graph; lists cannot be made with less than they take.
+        """
         if not self.lists:
-            return 0
+            row = bytes_of(field, self.precision) + _NODE + _NEIGHBOUR * self.number("m")
+            return max(_LEAST_MEGABYTES, min(most, rows * row // 2**20 + _LEAST_MEGABYTES))
         lists = self.number("lists")
         samples = max(_LEAST_SAMPLES, _SAMPLES_PER_LIST * lists)
         # The sample, and for each of it a bound for each list; and four sets of centres and their distances.
         numbers = samples * (field.dimensions + lists) + 4 * lists * (field.dimensions + lists)
-        return 4 * numbers // 2**20 + 16
+        return max(_LEAST_MEGABYTES, 4 * numbers // 2**20 + 16)
 
     @property
     def indexed_fields(self) -> tuple[VectorField, ...]:

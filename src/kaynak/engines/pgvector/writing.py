@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import orjson
@@ -33,10 +33,20 @@ CREATE TABLE IF NOT EXISTS kaynak_index.registry (
 # Dead rows stay in the graph until a vacuum, and are walked over by every search until then.
 _STORAGE = "autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 500"
 
-_MEGABYTES = 128
-
 _COPIED = 1000
 """Rows that are formed at a time."""
+
+
+class Build(NamedTuple):
+    """When graphs are built, and how.
+
+    Attributes:
+        rows: Once there are more.
+        megabytes: Memory of the server for it, at most.
+    """
+
+    rows: int
+    megabytes: int
 
 
 async def make(connection: Connection, layout: Layout) -> None:
@@ -93,7 +103,7 @@ async def write(
     upserts: Sequence[Point],
     deletes: Sequence[UUID],
     revision: int,
-    exact_rows: int,
+    build: Build,
 ) -> None:
     """Writes everything in the transaction of ``connection``; the registry row makes writers take turns.
 
@@ -102,8 +112,8 @@ async def write(
         layout: Of the index.
         upserts: Checked points.
         deletes: Ids of documents.
-        revision: What the index reflects then.
-        exact_rows: The graphs are built once there are more rows.
+        revision: What the index reflects then; 0 while it is being filled.
+        build: When the graphs are built, and how.
 
     Raises:
         CorruptIndex: The index is not registered.
@@ -123,8 +133,9 @@ async def write(
         rows = list(points.values())
         for start in range(0, len(rows), _COPIED):
             await _copy(connection, layout, rows[start : start + _COPIED])
-    if not known[0]:
-        await _index_if_large(connection, layout, exact_rows)
+    # Row by row a graph takes several times as long: one that is being filled gets its graph at the end.
+    if revision and not known[0]:
+        await _index_if_large(connection, layout, build)
 
 
 async def _copy(connection: Connection, layout: Layout, points: Sequence[Point]) -> None:
@@ -160,20 +171,22 @@ def _dumps(value: Any) -> bytes:
         return json.dumps(value, default=list).encode()  # numbers beyond 64 bits
 
 
-async def _index_if_large(connection: Connection, layout: Layout, exact_rows: int) -> None:
+async def _index_if_large(connection: Connection, layout: Layout, build: Build) -> None:
     """Builds the indexes once exact search would take too long.
 
     Until then rows go in without the work that HNSW is, which is most of the work of a write; and a graph
     that is built at once, in memory, is made several times as fast as one that grows row by row.
     """
     cursor = await connection.execute(
-        f"SELECT count(*) FROM (SELECT 1 FROM {layout.table} LIMIT {exact_rows + 1}) AS counted"
+        f"SELECT count(*) FROM (SELECT 1 FROM {layout.table} LIMIT {build.rows + 1}) AS counted"
     )
     counted = await cursor.fetchone()
-    if counted is None or counted[0] <= exact_rows:
+    if counted is None or counted[0] <= build.rows:
         return
+    cursor = await connection.execute(f"SELECT count(*) FROM {layout.table}")
+    counted = await cursor.fetchone() or (0,)
     for one in layout.indexed_fields:
-        megabytes = max(_MEGABYTES, layout.build_megabytes(one))
+        megabytes = layout.build_megabytes(one, counted[0], build.megabytes)
         await connection.execute(f"SET LOCAL maintenance_work_mem = '{megabytes}MB'")
         await connection.execute(layout.create_index(one))
     await connection.execute("UPDATE kaynak_index.registry SET indexed = true WHERE name = %s", [layout.name])
