@@ -15,6 +15,7 @@ from typing import Any
 import kaynak.engines.milvus.library  # noqa: F401 - before milvus-lite, which imports pymilvus
 from kaynak.domain import EngineUnavailable, Misconfigured
 from kaynak.engines.milvus.gate import Gate
+from kaynak.engines.milvus.together import Together
 
 _SECONDS = 5.0
 _LOOSE_ROWS = 1000
@@ -30,6 +31,7 @@ class _Running:
     folder: Path
     users: int = 0
     gate: Gate = field(default_factory=Gate)
+    together: Together[Any, Any] = field(default_factory=Together)
     loose: dict[str, int] = field(default_factory=dict)
     synced: dict[Path, int] = field(default_factory=dict)
 
@@ -105,6 +107,11 @@ def _start(root: Path) -> _Running:
 def gate(root: Path) -> Gate:
     """Returns what all readers of a directory pass."""
     return _running[root.resolve()].gate
+
+
+def together(root: Path) -> Together[Any, Any]:
+    """Returns what carries searches of a directory that are asked at the same time."""
+    return _running[root.resolve()].together
 
 
 def put_away(root: Path, collection: str, rows: int, flush: Callable[[], object]) -> None:

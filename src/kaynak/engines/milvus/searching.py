@@ -52,6 +52,7 @@ class Reads:
     """
 
     def __init__(self, store: Store, client: MilvusClient, layout: Layout, collection: str) -> None:
+        self._store = store
         self._client = client
         self._collection = collection
         self._embedded = store.embedded
@@ -69,37 +70,66 @@ class Reads:
             return self._count("") - self._count(f"id <= {LABELS}")
         return self._count(f"{EVERYTHING} and ({expression})")
 
+    def more_than(self, number: int, expression: str) -> bool:
+        """Returns whether more rows match than that."""
+        if not self._embedded or expression == EVERYTHING:
+            return self.count(expression) > number
+        # Whatever it is asked for, milvus-lite makes up each row that matches, with its vector: no more than need be.
+        found = self._client.query(
+            self._collection,
+            filter=f"{EVERYTHING} and ({expression})",
+            output_fields=["id"],
+            limit=number + 1,
+            **self._rest,
+        )
+        return len(found) > number
+
     def _count(self, expression: str) -> int:
         found = self._client.query(self._collection, filter=expression, output_fields=["count(*)"], **self._rest)
         return int(found[0]["count(*)"])
 
     def pages(self, expression: str, fields: list[str], size: int) -> Iterator[list[dict[str, Any]]]:
         """Yields all rows that match, by id."""
+        for page in self._pages(expression, fields, size):
+            yield sorted(page, key=lambda row: int(row["id"]))
+
+    def vectors(self, expression: str, size: int, dimensions: int) -> Iterator[tuple[list[int], Vector]]:
+        """Yields all that match, a page at a time: ids, and their vectors as a matrix."""
+        for page in self._pages(expression, ["vector"], size):
+            # As they came: pymilvus would make a list of each, number by number, which takes longer than the rest.
+            came = next((one for one in page._lazy_field_data if one.field_name == "vector"), None)
+            data = [] if came is None else came.vectors.float_vector.data
+            yield [int(row["id"]) for row in list.__iter__(page)], np.array(data, np.float32).reshape(-1, dimensions)
+
+    def _pages(self, expression: str, fields: list[str], size: int) -> Iterator[Any]:
         after = LABELS
         while True:
             rest = f"id > {after} and ({expression})"
             page = self._client.query(
                 self._collection, filter=rest, output_fields=["id", *fields], limit=size, **self._sorted, **self._rest
             )
-            rows = sorted(page, key=lambda row: int(row["id"]))
-            yield rows
-            if len(rows) < size:
+            yield page
+            if len(page) < size:
                 return
-            after = int(rows[-1]["id"])
+            after = max(int(row["id"]) for row in list.__iter__(page))
 
     def nearest(self, vector: Vector, expression: str, limit: int, params: dict[str, int]) -> list[tuple[float, int]]:
         """Returns (what Milvus calls distance, id)."""
-        found = self._client.search(
-            self._collection,
-            data=[vector],
-            filter="" if expression == EVERYTHING else expression,
-            limit=limit,
-            output_fields=["id"],
-            search_params={"params": params},
-            anns_field="vector",
-            **self._rest,
-        )
-        return [(float(hit["distance"]), int(hit["id"])) for hit in found[0] if hit["id"] > LABELS]
+
+        def search(vectors: list[Vector]) -> list[list[tuple[float, int]]]:
+            found = self._client.search(
+                self._collection,
+                data=vectors,
+                filter="" if expression == EVERYTHING else expression,
+                limit=limit,
+                output_fields=["id"],
+                search_params={"params": params},
+                anns_field="vector",
+                **self._rest,
+            )
+            return [[(float(hit["distance"]), int(hit["id"])) for hit in one if hit["id"] > LABELS] for one in found]
+
+        return self._store.ask((self._collection, expression, limit, *params.items()), vector, search)
 
 
 class Search:
@@ -140,11 +170,11 @@ class Search:
             return self._compared()
         key = (self._layout.collection(self._field), self._expression)
         if key not in large:
-            if self._reads.count(self._expression) <= exact_rows:
+            if not self._reads.more_than(exact_rows, self._expression):
                 return self._compared()
             large.note(key)
         found = self._asked("ann")
-        if len(found.ids) == self._limit or self._reads.count(self._expression) <= len(found.ids):
+        if len(found.ids) == self._limit or not self._reads.more_than(len(found.ids), self._expression):
             return found
         # The index gave up before it had found enough of what matches.
         return self._compared()
@@ -161,11 +191,9 @@ class Search:
         """Reads the vectors that match, and compares with each: exact whatever the index is."""
         best: list[tuple[float, int]] = []
         size = max(1, min(PAGE, _PAGE_BYTES // (4 * self._field.dimensions)))
-        for rows in self._reads.pages(self._expression, ["vector"], size):
-            if rows:
-                scores = self._scores(np.array([row["vector"] for row in rows], dtype=np.float32))
-                best += zip(scores.tolist(), [int(row["id"]) for row in rows], strict=True)
-                best = sorted(best, key=_order)[: self._limit]
+        for ids, matrix in self._reads.vectors(self._expression, size, self._field.dimensions):
+            best += zip(self._scores(matrix).tolist(), ids, strict=True)
+            best = sorted(best, key=_order)[: self._limit]
         return self._best(best, "exact")
 
     def _scores(self, matrix: Vector) -> Vector:

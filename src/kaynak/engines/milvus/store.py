@@ -4,7 +4,7 @@ import asyncio
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,6 +15,7 @@ from kaynak.engines.milvus.faults import translated
 from kaynak.engines.milvus.library import MilvusClient, MilvusUnavailableException, grpc
 from kaynak.engines.milvus.spec import Layout
 from kaynak.engines.options import MilvusOptions
+from kaynak.engines.protocol import Vector
 
 T = TypeVar("T")
 
@@ -85,6 +86,13 @@ class Store:
             if "shutdown" in str(exc):
                 raise EngineUnavailable("The Milvus engine is closed.") from exc
             raise
+
+    def ask(self, kind: Hashable, vector: Vector, work: Callable[[list[Vector]], Sequence[T]]) -> T:
+        """Asks for what is near to a vector; milvus-lite, together with others of the kind: see `Together`."""
+        if not self.embedded:
+            return work([vector])[0]
+        found: T = embedded.together(self._root).ask(kind, vector, work)
+        return found
 
     def wrote(self, client: MilvusClient, collection: str, rows: int) -> None:
         """Takes note of rows that were written; see `embedded.put_away`. A server sees to it by itself."""
