@@ -302,6 +302,70 @@ def test_a_server_that_is_killed_and_comes_back(
     with_engine(MilvusOptions(uri=server.uri), tmp_path, work)
 
 
+READER = """
+import asyncio, sys
+from pathlib import Path
+from kaynak.domain import EngineUnavailable
+from kaynak.engines import MilvusOptions
+from kaynak.engines.milvus import MilvusEngine
+from kaynak.testing.dense import vector
+from kaynak.testing.engines import NAME
+
+async def main():
+    engine = MilvusEngine(MilvusOptions(uri=sys.argv[1]), Path(sys.argv[2]))
+    for line in sys.stdin:
+        asks_first = line.strip() == "revision"
+        revision = await engine.revision(NAME) if asks_first else -1
+        while True:
+            try:
+                found = await engine.search(NAME, vector(1), 1000)
+                break
+            except EngineUnavailable:
+                await asyncio.sleep(0.02)
+        print(revision, *sorted(found.ids), flush=True)
+    await engine.close()
+
+asyncio.run(main())
+"""
+
+
+def test_what_was_written_is_seen_by_another_process(
+    server: MilvusServer, served: Callable[[], DenseEngine], tmp_path: Path
+) -> None:
+    """At once; and also of a server that has just been started again, by whoever has seen its revision before."""
+    command = [sys.executable, "-c", READER, server.uri, str(tmp_path)]
+    reader = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert reader.stdin is not None
+    assert reader.stdout is not None
+
+    def ask(line: str) -> list[int]:
+        assert reader.stdin is not None
+        assert reader.stdout is not None
+        print(line, file=reader.stdin, flush=True)
+        return [int(one) for one in reader.stdout.readline().split()]
+
+    async def work(engine: MilvusEngine) -> None:
+        await engine.create(SPEC)
+        expected: list[int] = []
+        for revision in range(1, 31):
+            await engine.apply(NAME, [point(revision, of=revision + 3)], [document(revision)], revision)
+            expected = list(range(max(1, revision - 2), revision + 1))
+            asks_first = revision % 2 == 0
+            seen = ask("revision" if asks_first else "search")
+            assert seen == [revision if asks_first else -1, *expected]
+        for _ in range(2):
+            server.stop()
+            server.start()
+            assert ask("search")[1:] == expected
+
+    try:
+        with_engine(MilvusOptions(uri=server.uri), tmp_path, work)
+    finally:
+        reader.stdin.close()
+        reader.wait(timeout=20)
+        reader.stdout.close()
+
+
 def test_a_server_with_strong_reads_and_more_shards(
     server: MilvusServer, served: Callable[[], DenseEngine], tmp_path: Path
 ) -> None:

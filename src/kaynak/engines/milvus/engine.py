@@ -10,7 +10,8 @@ from kaynak.engines.checks import check_limit, check_name, check_points, check_v
 from kaynak.engines.milvus import labels, making, writing
 from kaynak.engines.milvus.filters import FilterCompiler
 from kaynak.engines.milvus.library import MilvusClient
-from kaynak.engines.milvus.searching import PAGE, Large, Reads, Search
+from kaynak.engines.milvus.reading import PAGE, Reads
+from kaynak.engines.milvus.searching import Large, Search
 from kaynak.engines.milvus.spec import Layout, layout_from, layout_of
 from kaynak.engines.milvus.store import Store
 from kaynak.engines.options import MilvusOptions

@@ -18,7 +18,7 @@ from kaynak.engines.milvus.library import LoadState, MilvusClient, MilvusExcepti
 from kaynak.engines.milvus.spec import Layout, main_collection
 from kaynak.engines.milvus.store import Store
 
-SPEC, REVISION = "kaynak_spec", "kaynak_revision"
+SPEC, REVISION, WRITTEN = "kaynak_spec", "kaynak_revision", "kaynak_written"
 
 _FIRST = -(2**63) + 1
 _MOST = 1000
@@ -26,6 +26,9 @@ _MISSING, _NO_INDEX, _NOT_LOADED = 100, 700, 101
 
 _present: dict[tuple[str, str], tuple[int, ...]] = {}
 """Ids of the labels that an index was last seen to have, by store and name."""
+
+_written: dict[tuple[str, str], int] = {}
+"""When that was written which the newest label speaks of that this process has seen, by the server's clock."""
 
 
 def read(store: Store, client: MilvusClient, name: str) -> dict[str, Any]:
@@ -62,7 +65,7 @@ def _newest(store: Store, client: MilvusClient, name: str) -> dict[str, Any] | N
     rows = client.query(
         main_collection(name),
         filter=f"id <= {LABELS}",
-        output_fields=["id", SPEC, REVISION],
+        output_fields=["id", SPEC, REVISION, WRITTEN],
         limit=_MOST,
         consistency_level="Strong",
         timeout=store.options.seconds,
@@ -70,7 +73,22 @@ def _newest(store: Store, client: MilvusClient, name: str) -> dict[str, Any] | N
     if not rows:
         return None
     _present[store.place, name] = tuple(int(row["id"]) for row in rows)
-    return dict(max(rows, key=lambda row: int(row["id"])))
+    newest = dict(max(rows, key=lambda row: int(row["id"])))
+    _note(store, name, int(newest.get(WRITTEN) or 0))
+    return newest
+
+
+def written(store: Store, name: str) -> int:
+    """Returns what reads have to wait for, so that what this process knows of an index is true of what they find.
+
+    It is a time of the server's clock, which has passed but where a server was just started again and is still
+    reading its log.
+    """
+    return _written.get((store.place, name), 1)
+
+
+def _note(store: Store, name: str, moment: int) -> None:
+    _written[store.place, name] = max(moment, written(store, name))
 
 
 def keep(store: Store, client: MilvusClient, layout: Layout, revision: int) -> None:
@@ -81,8 +99,9 @@ def keep(store: Store, client: MilvusClient, layout: Layout, revision: int) -> N
     if store.embedded:
         row[WORDS] = ""
     row["vector"] = np.zeros(layout.fields[0].dimensions, dtype=np.float32)
-    row |= {SPEC: layout.stored(), REVISION: revision}
+    row |= {SPEC: layout.stored(), REVISION: revision, WRITTEN: store.written_until(client, layout.collections)}
     client.insert(layout.main, [row], timeout=store.options.seconds)
+    _note(store, layout.name, store.written_until(client, layout.collections))
     _present[store.place, layout.name] = (key,)
     if former:
         store.drain()

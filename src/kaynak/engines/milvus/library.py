@@ -28,10 +28,24 @@ with _own_environment():
     import grpc
     import pymilvus
     from pymilvus import DataType, MilvusClient, MilvusException
+    from pymilvus.client import ts_utils
     from pymilvus.client.types import LoadState
     from pymilvus.exceptions import MilvusUnavailableException
 
 # It prints every error in red with its trace before it raises it; we raise our own.
 logging.getLogger(pymilvus.__name__).setLevel(logging.CRITICAL + 1)
 
-__all__ = ["DataType", "LoadState", "MilvusClient", "MilvusException", "MilvusUnavailableException", "grpc"]
+__all__ = [
+    "DataType",
+    "LoadState",
+    "MilvusClient",
+    "MilvusException",
+    "MilvusUnavailableException",
+    "grpc",
+    "written_until",
+]
+
+
+def written_until(client: MilvusClient, collection: str, database: str) -> int:
+    """Returns when this process last wrote to a collection, by the server's clock; 0 if it never did."""
+    return int(ts_utils.get_collection_ts(collection, client._get_connection().server_address, database) or 0)

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from kaynak.domain import EngineUnavailable
 from kaynak.engines.milvus import embedded
 from kaynak.engines.milvus.faults import translated
-from kaynak.engines.milvus.library import MilvusClient, MilvusUnavailableException, grpc
+from kaynak.engines.milvus.library import MilvusClient, MilvusUnavailableException, grpc, written_until
 from kaynak.engines.milvus.spec import Layout
 from kaynak.engines.options import MilvusOptions
 from kaynak.engines.protocol import Vector
@@ -86,6 +86,11 @@ class Store:
             if "shutdown" in str(exc):
                 raise EngineUnavailable("The Milvus engine is closed.") from exc
             raise
+
+    def written_until(self, client: MilvusClient, collections: Sequence[str]) -> int:
+        """Returns when this process last wrote to any of some collections, by the server's clock."""
+        database = "" if self.embedded else self.options.database
+        return max(written_until(client, one, database) for one in collections)
 
     def ask(self, kind: Hashable, vector: Vector, work: Callable[[list[Vector]], Sequence[T]]) -> T:
         """Asks for what is near to a vector; milvus-lite, together with others of the kind: see `Together`."""

@@ -12,9 +12,9 @@ Found = TypeVar("Found")
 class Together(Generic[Asked, Found]):
     """Has those who wait for the same kind of search carried by one.
 
-    For each search milvus-lite looks at all rows in Python, however many vectors it is asked about; and as only one thread
-    of a process runs Python at a time, searches beside each other would all be as slow as all of them. So one runs
-    at a time, and takes along whoever waits for the like of it.
+    For each search milvus-lite looks at all rows in Python, however many vectors it is asked about; and as only one
+    thread of a process runs Python at a time, searches beside each other would each be as slow as all of them. So one
+    runs at a time, and takes along whoever waits for the like of it.
     """
 
     def __init__(self) -> None:
@@ -41,6 +41,6 @@ class Together(Generic[Asked, Found]):
                     del self._waiting[kind]
                 try:
                     found.set_result(work(all_of_them))
-                except BaseException as exc:  # noqa: BLE001 - it is raised below, to all who wait
+                except BaseException as exc:
                     found.set_exception(exc)
         return found.result()[place]
