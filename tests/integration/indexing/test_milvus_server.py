@@ -1,11 +1,14 @@
-"""A real Milvus server that is killed while an index is built in it, and while it is searched."""
+"""A real Milvus server that is written to by one process, searched by another, and killed meanwhile."""
 
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
+from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,16 +17,17 @@ from kaynak.catalog import Catalog
 from kaynak.domain import OWNER, EngineUnavailable, GenerationState, JobState, PartSpec, SearchRequest
 from kaynak.engines import MilvusOptions
 from kaynak.engines.memory import MemoryDense, MemoryLexical
+from kaynak.engines.tantivy import TantivyEngine
 from kaynak.indexing import Doctor, Indexes, Wanted, follower, preparing
 from kaynak.retrieval import Searcher, Verifier
-from kaynak.testing.workshop import Workshop
+from kaynak.testing.workshop import MEMORY, Workshop
 
 pytest.importorskip("pymilvus", reason="the extra milvus is not installed")
 
 from kaynak.engines.milvus import MilvusEngine
 from kaynak.testing.milvus_server import CannotIsolate, MilvusServer, has_milvus, milvus_server
 
-pytestmark = [pytest.mark.anyio, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(300)]
 
 SOME = {f"d{number:02}": f"The text of document {number}.\n\nIt has a second paragraph." for number in range(60)}
 
@@ -80,7 +84,7 @@ async def searcher(workshop: Workshop) -> AsyncIterator[Searcher]:
     await made.close()
 
 
-async def until(true: Callable[[], object], seconds: float = 60.0) -> None:
+async def until(true: Callable[[], object], seconds: float = 100.0) -> None:
     """Waits until something, which may be a coroutine, is true."""
     end = time.monotonic() + seconds
     while True:
@@ -186,3 +190,64 @@ async def test_words_answer_for_a_server_that_was_killed_until_it_is_back(
 
 async def _ready(indexes: Indexes, number: int) -> bool:
     return (await indexes.get(OWNER, "handbook", number)).state is GenerationState.READY
+
+
+SEARCHING = """
+import asyncio, sys
+from pathlib import Path
+from kaynak.catalog import Catalog
+from kaynak.domain import OWNER, SearchMode, SearchRequest
+from kaynak.engines import MilvusOptions
+from kaynak.engines.milvus import MilvusEngine
+from kaynak.engines.tantivy import TantivyEngine
+from kaynak.retrieval import Searcher
+from kaynak.testing.workshop import Workshop
+
+async def main(url, uri, folder):
+    catalog = await Catalog.open(url, pool_size=3)
+    dense, lexical = MilvusEngine(MilvusOptions(uri=uri), folder), TantivyEngine(folder / "tantivy")
+    shop = Workshop(catalog, folder, dense={"milvus": dense}, lexical={"tantivy": lexical})
+    searcher = Searcher(catalog, shop.parts, shop.followers)
+    for line in sys.stdin:
+        revision, text = line.rstrip().split(" ", 1)
+        least = {"handbook": int(revision)}
+        request = SearchRequest(text, ("handbook",), mode=SearchMode.DENSE, min_revision=least, limit=3)
+        found = await searcher.search(request, OWNER)
+        print(*[hit.external_id for hit in found.hits], *found.degraded, flush=True)
+    await searcher.close()
+    for engine in (dense, lexical):
+        await engine.close()
+    await catalog.close()
+
+asyncio.run(main(sys.argv[1], sys.argv[2], Path(sys.argv[3])))
+"""
+
+
+async def test_a_search_elsewhere_that_names_a_revision_finds_what_was_written(
+    power: Power, catalog: Catalog, database_url: str, tmp_path: Path
+) -> None:
+    """Also where another process, with a connection of its own, has written it a moment ago."""
+    milvus, tantivy = MilvusEngine(MilvusOptions(uri=power.uri), tmp_path), TantivyEngine(tmp_path / "tantivy")
+    spec = replace(MEMORY, dense=PartSpec("milvus"), lexical=PartSpec("tantivy"))
+    workshop = Workshop(catalog, tmp_path, dense={"milvus": milvus}, lexical={"tantivy": tantivy}, spec=spec)
+    made = await workshop.collection()
+    command = [sys.executable, "-c", SEARCHING, database_url, power.uri, str(tmp_path)]
+    elsewhere = await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE)
+    assert elsewhere.stdin is not None
+    assert elsewhere.stdout is not None
+    try:
+        for number in range(12):
+            text = f"Number {number} is written once."
+            await workshop.bring({f"n{number}": text})
+            revision = (await workshop.collections.get(OWNER, "handbook")).revision
+            elsewhere.stdin.write(f"{revision} {text}\n".encode())
+            async with asyncio.timeout(30):
+                found = (await elsewhere.stdout.readline()).decode().split()
+            assert found[0] == f"n{number}"
+            assert len(found) == min(3, number + 1)
+    finally:
+        elsewhere.stdin.close()
+        await elsewhere.wait()
+        await milvus.drop(made.generation.key)
+        for engine in (milvus, tantivy):
+            await engine.close()
