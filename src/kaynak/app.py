@@ -39,6 +39,7 @@ from kaynak.indexing import Collections, Doctor, Estimating, Followers, Indexes
 from kaynak.ingestion import Documents, Intake, Pipeline, Storing
 from kaynak.jobs import Jobs, Running, Worker, enqueue
 from kaynak.limiting import Rates
+from kaynak.observability import Exposition, MeasuredSearcher, Metrics
 from kaynak.parsing import ParserPool
 from kaynak.retrieval import (
     Admission,
@@ -93,6 +94,8 @@ class Kaynak:
     rates: Rates
     secrets: Secrets
     fetcher: Fetcher
+    metrics: Metrics
+    exposition: Exposition
 
     @staticmethod
     @asynccontextmanager
@@ -135,7 +138,8 @@ async def _assemble(settings: Settings, stack: AsyncExitStack, *, connections: i
     # Pages are drawn in a process of their own: a reader does not wait for a file that takes minutes to parse.
     pictures = ParserPool(replace(limits, cpu_seconds=30, wall_seconds=30), ocr=settings.parsing.ocr != "off")
     stack.push_async_callback(pictures.close)
-    followers = Followers(catalog, parts)
+    metrics = Metrics()
+    followers = Followers(catalog, parts, failed=metrics.follower_failed)
     storing = Storing(catalog, blobs, limits, settings.limits.upload_mb * 1024 * 1024)
     pipeline = Pipeline(catalog, blobs, parsers, embedders, followers, parallel=settings.parsing.processes)
     running = Running(catalog, pipeline, jobs=settings.worker_jobs)
@@ -162,6 +166,7 @@ async def _assemble(settings: Settings, stack: AsyncExitStack, *, connections: i
             seconds=settings.cache.seconds,
             version=settings.search.reranker,
         )
+    searcher = MeasuredSearcher(searcher, metrics)
     ledger = Ledger(catalog)
     models = models_of(settings, keys, ledger)
     stack.push_async_callback(models.close)
@@ -224,6 +229,8 @@ async def _assemble(settings: Settings, stack: AsyncExitStack, *, connections: i
         rates=rates_of(settings, stack),
         secrets=vault,
         fetcher=fetcher_of(settings),
+        metrics=metrics,
+        exposition=Exposition(metrics, catalog, parts),
     )
 
 

@@ -9,6 +9,7 @@ from starlette.middleware.cors import CORSMiddleware
 from kaynak import __version__
 from kaynak.api import mcp, openai, problems
 from kaynak.api.headers import SecurityHeaders
+from kaynak.api.measuring import Measured
 from kaynak.api.middleware import LOOPBACK_HOSTS, AllowedHosts, RequestContext
 from kaynak.api.proxies import TrustedProxies
 from kaynak.api.routes import (
@@ -25,6 +26,7 @@ from kaynak.api.routes import (
     jobs,
     me,
     messages,
+    metrics,
     oidc,
     pages,
     places,
@@ -64,6 +66,7 @@ TAGS = [
     {"name": "audit", "description": "Who did what: read, export, verify, seal."},
     {"name": "auth", "description": "Sign in; the own account, its sessions and keys."},
     {"name": "people", "description": "Accounts and groups, for administrators."},
+    {"name": "operations", "description": "Is everything as it should be? For administrators."},
     {"name": "health", "description": "For supervisors."},
 ]
 
@@ -104,6 +107,7 @@ def build(kaynak: Kaynak) -> FastAPI:
         users,
         groups,
         health,
+        metrics,
         pages,
     ):
         app.include_router(room.router)
@@ -124,6 +128,7 @@ def build(kaynak: Kaynak) -> FastAPI:
     hosts = {*LOOPBACK_HOSTS, _bracketed(settings.host), *settings.allowed_hosts}
     app.add_middleware(AllowedHosts, hosts=hosts, origins=settings.cors_origins)
     app.add_middleware(RequestContext)
+    app.add_middleware(Measured, metrics=kaynak.metrics)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(TrustedProxies, proxies=settings.trusted_proxies)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]  # FastAPI's documented way

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import secrets
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
@@ -17,7 +18,16 @@ from kaynak.api import credentials, cursors
 from kaynak.api.guarding import Renew
 from kaynak.api.rates import spend
 from kaynak.api.wire import dumps
-from kaynak.domain import STRANGER, InvalidQuery, InvalidRequest, Scope, Unauthenticated, Unavailable, suspicions
+from kaynak.domain import (
+    STRANGER,
+    InvalidQuery,
+    InvalidRequest,
+    Permission,
+    Scope,
+    Unauthenticated,
+    Unavailable,
+    suspicions,
+)
 from kaynak.identity import Caller
 from kaynak.limiting import Purpose
 
@@ -105,6 +115,19 @@ async def _scope_if_any(request: Request, kaynak: Services) -> Scope:
 
 ScopeIfAny = Annotated[Scope, Depends(_scope_if_any)]
 """The caller, or a stranger: of routes that answer everybody, and are not counted, such as those of supervisors."""
+
+
+async def _scraper(request: Request, kaynak: Services, _: Annotated[None, Depends(credentials.described)]) -> None:
+    token, shown = kaynak.settings.metrics_token, credentials.of_request(request)
+    if token and shown and secrets.compare_digest(shown.encode(), token.get_secret_value().encode()):
+        return
+    scope = (await _uncounted_caller(request, kaynak, None)).scope
+    await spend(request, kaynak, scope, Purpose.GENERAL)
+    scope.require(Permission.AUDIT)
+
+
+Scraping = Annotated[None, Depends(_scraper)]
+"""Lets pass who may read metrics: by the token for that, which opens nothing else, or by their role."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from kaynak.domain import KaynakError
 log = structlog.get_logger("kaynak.api.access")
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_QUIET = frozenset({"/health", "/ready"})
+_QUIET = frozenset({"/health", "/metrics", "/ready"})
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "[::1]", "::1"})
 
 

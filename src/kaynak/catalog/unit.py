@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from kaynak.catalog.budgets import Budgets
     from kaynak.catalog.conversations import Conversations
     from kaynak.catalog.drafts import Drafts
+    from kaynak.catalog.figures import Figures
     from kaynak.catalog.grants import Grants
     from kaynak.catalog.groups import Groups
     from kaynak.catalog.jobs import Jobs
@@ -104,6 +105,13 @@ class Unit:
         from kaynak.catalog.grants import Grants
 
         return Grants(self.connection)
+
+    @cached_property
+    def figures(self) -> Figures:
+        """Numbers about everything."""
+        from kaynak.catalog.figures import Figures
+
+        return Figures(self.connection)
 
     @cached_property
     def jobs(self) -> Jobs:

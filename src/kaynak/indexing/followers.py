@@ -2,14 +2,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from uuid import UUID
 
 import structlog
 
 from kaynak.catalog import CHANNEL, Catalog
-from kaynak.domain import CollectionNotFound, EngineUnavailable, Generation, KaynakError, RevisionTimeout
+from kaynak.domain import CollectionNotFound, EngineUnavailable, Generation, IndexSide, KaynakError, RevisionTimeout
 from kaynak.indexing.follower import Follower, Step
 from kaynak.indexing.listening import listen
 from kaynak.indexing.locks import host_of
@@ -26,6 +26,9 @@ _BUSY_SECONDS = 0.05
 _BACKOFF_LEAST, _BACKOFF_MOST = 0.25, 30.0
 _log = structlog.get_logger(__name__)
 
+Failed = Callable[[str, IndexSide, KaynakError], None]
+"""Told the engine, the side and what kept it from going on."""
+
 
 class Followers:
     """Keeps the indexes of all active generations up with the change log. See `Follower`.
@@ -34,12 +37,16 @@ class Followers:
         catalog: The truth.
         parts: The engines, and where locks lie.
         poll: Seconds between two looks without being told.
+        failed: Told each time that a follower cannot go on.
     """
 
-    def __init__(self, catalog: Catalog, parts: Parts, *, poll: float = POLL_SECONDS) -> None:
+    def __init__(
+        self, catalog: Catalog, parts: Parts, *, poll: float = POLL_SECONDS, failed: Failed | None = None
+    ) -> None:
         self._catalog = catalog
         self._parts = parts
         self._poll = poll
+        self._failed = failed
         self._followers: dict[int, tuple[Follower, ...]] = {}
         self._preparing = Preparing(catalog, parts.embedders)
         self._host = host_of(parts.locks)
@@ -248,6 +255,8 @@ class Followers:
                 return
             except KaynakError as error:
                 _log.warning("follower_waiting", generation=target.key, side=target.side, error=error.type)
+                if self._failed is not None:
+                    self._failed(getattr(target.generation.spec, target.side).name, target.side, error)
                 with suppress(KaynakError):
                     await follower.waits(f"{error.message} {error.hint or ''}".strip())
                 await asyncio.sleep(pause)

@@ -91,6 +91,9 @@ class Settings(BaseSettings):
     old_secret_key: SecretStr | None = Field(
         None, min_length=32, description="The one before, until “kaynak secrets rotate” is done."
     )
+    metrics_token: SecretStr | None = Field(
+        None, min_length=20, description="What may be shown in place of an account to read /metrics, and nothing else."
+    )
     auth: AuthSettings = Field(AuthSettings(), description="Signing in.")
     oidc: OidcSettings = Field(OidcSettings(), description="Signing in with OpenID Connect.")
     log: LogSettings = Field(LogSettings(), description="Logs.")
