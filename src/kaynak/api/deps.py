@@ -117,13 +117,21 @@ ScopeIfAny = Annotated[Scope, Depends(_scope_if_any)]
 """The caller, or a stranger: of routes that answer everybody, and are not counted, such as those of supervisors."""
 
 
-async def _scraper(request: Request, kaynak: Services, _: Annotated[None, Depends(credentials.described)]) -> None:
+async def _scope_of_scraper(
+    request: Request, kaynak: Services, _: Annotated[None, Depends(credentials.described)]
+) -> Scope | None:
     token, shown = kaynak.settings.metrics_token, credentials.of_request(request)
     if token and shown and secrets.compare_digest(shown.encode(), token.get_secret_value().encode()):
-        return
-    scope = (await _uncounted_caller(request, kaynak, None)).scope
-    await spend(request, kaynak, scope, Purpose.GENERAL)
-    scope.require(Permission.AUDIT)
+        return None
+    return (await _uncounted_caller(request, kaynak, None)).scope
+
+
+async def _scraper(
+    request: Request, kaynak: Services, scope: Annotated[Scope | None, Depends(_scope_of_scraper)]
+) -> None:
+    if scope is not None:
+        await spend(request, kaynak, scope, Purpose.GENERAL)
+        scope.require(Permission.AUDIT)
 
 
 Scraping = Annotated[None, Depends(_scraper)]

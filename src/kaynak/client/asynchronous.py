@@ -11,7 +11,8 @@ from kaynak.client import calls
 from kaynak.client.calls import Call
 from kaynak.client.conversations import AsyncConversationCalls
 from kaynak.client.events import cut_off, job_event
-from kaynak.client.places import AsyncPlaceCalls
+from kaynak.client.indexes import AsyncIndexCalls
+from kaynak.client.places import PlaceCalls
 from kaynak.client.results import DocumentText, Submission, TextInput, job_id_of
 from kaynak.client.retrying import ATTEMPTS
 from kaynak.client.sharing import SharingCalls
@@ -32,7 +33,7 @@ from kaynak.domain import (
 )
 
 
-class AsyncClient(AsyncConversationCalls, AsyncPlaceCalls, SharingCalls):
+class AsyncClient(AsyncConversationCalls, AsyncIndexCalls, PlaceCalls, SharingCalls):
     """Kaynak over HTTP, for asyncio.
 
     Every failure is a `KaynakError`: the class that the server raised, with its message and hint. Calls that
@@ -204,9 +205,7 @@ class AsyncClient(AsyncConversationCalls, AsyncPlaceCalls, SharingCalls):
 
     async def content(self, document: UUID, *, version: int | None = None) -> bytes:
         """Returns the original bytes."""
-        params = {} if version is None else {"version": version}
-        call = Call("GET", f"/v1/documents/{document}/content", lambda _: None, params=params)
-        return (await self._send(call)).content
+        return await self._run(calls.document_content(document, version))
 
     # Search and answers
 

@@ -24,10 +24,12 @@ class Call(Generic[ResultT]):
     Attributes:
         method: HTTP method.
         path: From the root of the server.
-        result: From the decoded JSON (None for 204) to the result.
+        result: From the decoded JSON (None for 204), or from the bytes, to the result.
         params: Query parameters.
         body: JSON body.
         safe: Whether asking twice does no harm, so that it may be repeated after a fault.
+        seconds: For the answer, where it takes longer than others; None: as the client was told.
+        binary: Whether the answer is read as bytes, not as JSON.
     """
 
     method: str
@@ -36,6 +38,8 @@ class Call(Generic[ResultT]):
     params: Mapping[str, str | int] | None = None
     body: object = None
     safe: bool = True
+    seconds: float | None = None
+    binary: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +204,12 @@ def document_text(document: UUID, version: int | None) -> Call[DocumentText]:
     """Reads the text."""
     params = _given(version=version)
     return Call("GET", f"/v1/documents/{document}/text", _as(DocumentText), params=params)
+
+
+def document_content(document: UUID, version: int | None) -> Call[bytes]:
+    """Downloads the original."""
+    params = _given(version=version)
+    return Call("GET", f"/v1/documents/{document}/content", bytes, params=params, binary=True)
 
 
 def chunk_list(document: UUID, after: str | None) -> Call[Page[Chunk]]:

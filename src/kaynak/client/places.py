@@ -6,7 +6,6 @@ from uuid import UUID
 from kaynak.client.both import Both
 from kaynak.client.calls import Call
 from kaynak.client.decoding import decode
-from kaynak.client.transports import AsyncTransport, Transport
 from kaynak.domain import CitedPlace, Span
 
 
@@ -40,67 +39,22 @@ def _resolved(place: Place) -> Call[CitedPlace]:
     return Call("GET", f"/v1/citations/{place.version_id}", _place, params=params)
 
 
-class PlaceCalls(Transport):
-    """What `Client` can do with the places that answers and searches point at."""
+def _picture(
+    document: UUID, number: int, *, version: int | None = None, span: Span | None = None, width: int | None = None
+) -> Call[bytes]:
+    """Returns the picture of a page, as PNG.
 
-    resolve = Both(_resolved)
+    Args:
+        document: Which.
+        number: Of the page, from 1.
+        version: Number of the version; default: the one that is read today.
+        span: What to mark; the part of it that is on the page is.
+        width: Of the picture, in pixels.
 
-    def page_picture(
-        self,
-        document: UUID,
-        number: int,
-        *,
-        version: int | None = None,
-        span: Span | None = None,
-        width: int | None = None,
-    ) -> bytes:
-        """Returns the picture of a page, as PNG.
-
-        Args:
-            document: Which.
-            number: Of the page, from 1.
-            version: Number of the version; default: the one that is read today.
-            span: What to mark; the part of it that is on the page is.
-            width: Of the picture, in pixels.
-
-        Raises:
-            NotFound: There is no such document, version or page.
-            Unsupported: No picture can be drawn of this format.
-        """
-        return self._send(_picture(document, number, version, span, width)).content
-
-
-class AsyncPlaceCalls(AsyncTransport):
-    """What `AsyncClient` can do with the places that answers and searches point at."""
-
-    resolve = Both(_resolved)
-
-    async def page_picture(
-        self,
-        document: UUID,
-        number: int,
-        *,
-        version: int | None = None,
-        span: Span | None = None,
-        width: int | None = None,
-    ) -> bytes:
-        """Returns the picture of a page, as PNG.
-
-        Args:
-            document: Which.
-            number: Of the page, from 1.
-            version: Number of the version; default: the one that is read today.
-            span: What to mark; the part of it that is on the page is.
-            width: Of the picture, in pixels.
-
-        Raises:
-            NotFound: There is no such document, version or page.
-            Unsupported: No picture can be drawn of this format.
-        """
-        return (await self._send(_picture(document, number, version, span, width))).content
-
-
-def _picture(document: UUID, number: int, version: int | None, span: Span | None, width: int | None) -> Call[None]:
+    Raises:
+        NotFound: There is no such document, version or page.
+        Unsupported: No picture can be drawn of this format.
+    """
     params = {
         "version": version,
         "start": None if span is None else span.start,
@@ -108,7 +62,14 @@ def _picture(document: UUID, number: int, version: int | None, span: Span | None
         "width": width,
     }
     given = {name: value for name, value in params.items() if value is not None}
-    return Call("GET", f"/v1/documents/{document}/pages/{number}.png", lambda _: None, params=given)
+    return Call("GET", f"/v1/documents/{document}/pages/{number}.png", bytes, params=given, binary=True)
+
+
+class PlaceCalls:
+    """What both clients can do with the places that answers and searches point at."""
+
+    resolve = Both(_resolved)
+    page_picture = Both(_picture)
 
 
 def _place(value: Any) -> CitedPlace:

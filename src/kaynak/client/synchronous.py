@@ -11,6 +11,7 @@ from kaynak.client import calls
 from kaynak.client.calls import Call
 from kaynak.client.conversations import ConversationCalls
 from kaynak.client.events import cut_off, job_event
+from kaynak.client.indexes import IndexCalls
 from kaynak.client.places import PlaceCalls
 from kaynak.client.results import DocumentText, Submission, TextInput, job_id_of
 from kaynak.client.retrying import ATTEMPTS
@@ -32,7 +33,7 @@ from kaynak.domain import (
 )
 
 
-class Client(ConversationCalls, PlaceCalls, SharingCalls):
+class Client(ConversationCalls, IndexCalls, PlaceCalls, SharingCalls):
     """Kaynak over HTTP.
 
     Every failure is a `KaynakError`: the class that the server raised, with its message and hint. Calls that
@@ -204,8 +205,7 @@ class Client(ConversationCalls, PlaceCalls, SharingCalls):
 
     def content(self, document: UUID, *, version: int | None = None) -> bytes:
         """Returns the original bytes."""
-        params = {} if version is None else {"version": version}
-        return self._send(Call("GET", f"/v1/documents/{document}/content", lambda _: None, params=params)).content
+        return self._run(calls.document_content(document, version))
 
     # Search and answers
 

@@ -19,6 +19,17 @@ from kaynak.client.signing_in import Credentials
 from kaynak.domain import AnswerCompleted, AnswerEvent, NotFound, Unavailable
 
 ResultT = TypeVar("ResultT")
+_CONNECT_SECONDS = 5.0
+
+
+def _said(call: Call[Any], response: httpx.Response) -> Any:
+    if call.binary:
+        return response.content
+    return response.json() if response.content else None
+
+
+def _patience(call: Call[Any]) -> dict[str, Any]:
+    return {} if call.seconds is None else {"timeout": httpx.Timeout(call.seconds, connect=_CONNECT_SECONDS)}
 
 
 class Transport:
@@ -38,7 +49,7 @@ class Transport:
         self._credentials = Credentials(self._base_url, api_key or token, None if api_key else refresh_token)
         self._http = httpx.Client(
             base_url=self._base_url,
-            timeout=httpx.Timeout(timeout, connect=5.0),
+            timeout=httpx.Timeout(timeout, connect=_CONNECT_SECONDS),
             transport=transport,
             auth=self._credentials,
         )
@@ -85,7 +96,7 @@ class Transport:
 
     def _run(self, call: Call[ResultT], form: Mapping[str, Any] | None = None) -> ResultT:
         response = self._send(call, form)
-        return call.result(response.json() if response.content else None)
+        return call.result(_said(call, response))
 
     def _send(self, call: Call[Any], form: Mapping[str, Any] | None = None) -> httpx.Response:
         sent = dict(form) if form else ({} if call.body is None else {"json": call.body})
@@ -93,7 +104,7 @@ class Transport:
         while True:
             attempt += 1
             try:
-                response = self._http.request(call.method, call.path, params=call.params, **sent)
+                response = self._http.request(call.method, call.path, params=call.params, **sent, **_patience(call))
             except httpx.TransportError as error:
                 wait = wait_before_retry(call, attempt, error)
                 if wait is None:
@@ -160,7 +171,7 @@ class AsyncTransport:
         self._credentials = Credentials(self._base_url, api_key or token, None if api_key else refresh_token)
         self._http = httpx.AsyncClient(
             base_url=self._base_url,
-            timeout=httpx.Timeout(timeout, connect=5.0),
+            timeout=httpx.Timeout(timeout, connect=_CONNECT_SECONDS),
             transport=transport,
             auth=self._credentials,
         )
@@ -208,7 +219,7 @@ class AsyncTransport:
 
     async def _run(self, call: Call[ResultT], form: Mapping[str, Any] | None = None) -> ResultT:
         response = await self._send(call, form)
-        return call.result(response.json() if response.content else None)
+        return call.result(_said(call, response))
 
     async def _send(self, call: Call[Any], form: Mapping[str, Any] | None = None) -> httpx.Response:
         sent = dict(form) if form else ({} if call.body is None else {"json": call.body})
@@ -216,7 +227,9 @@ class AsyncTransport:
         while True:
             attempt += 1
             try:
-                response = await self._http.request(call.method, call.path, params=call.params, **sent)
+                response = await self._http.request(
+                    call.method, call.path, params=call.params, **sent, **_patience(call)
+                )
             except httpx.TransportError as error:
                 wait = wait_before_retry(call, attempt, error)
                 if wait is None:

@@ -27,6 +27,7 @@ from kaynak.domain import (
 )
 from kaynak.generation import Streams
 from kaynak.limiting import MemoryLimiter, Rates
+from kaynak.observability import Metrics
 from kaynak.settings import LimitSettings, Settings
 from kaynak.testing.callers import OnlyTheOwner
 
@@ -82,6 +83,7 @@ async def api(room, tmp_path) -> AsyncIterator[Api]:
         catalog=room.catalog,
         identity=SimpleNamespace(callers=OnlyTheOwner()),
         rates=Rates(MemoryLimiter(), {}),
+        metrics=Metrics(),
     )
     app = create_app(kaynak)
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)

@@ -17,6 +17,7 @@ from kaynak.catalog import Catalog, EmbeddedPostgres, MasterKeys, Secrets
 from kaynak.domain import OWNER, GlobalRole, Person
 from kaynak.identity import Identity, IdentityOptions
 from kaynak.limiting import MemoryLimiter, Rates
+from kaynak.observability import Metrics
 from kaynak.settings import Settings
 
 PASSWORD = "three unrelated words"
@@ -66,7 +67,7 @@ class House:
 def app(tmp_path_factory: pytest.TempPathFactory) -> FastAPI:
     """Built once; each test gives it services of its own."""
     settings = Settings(data_dir=tmp_path_factory.mktemp("unused"), _env_file=None)
-    return create_app(SimpleNamespace(settings=settings))
+    return create_app(SimpleNamespace(settings=settings, metrics=Metrics()))
 
 
 @pytest.fixture(scope="session")

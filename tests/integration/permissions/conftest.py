@@ -18,7 +18,7 @@ from fastapi import Header
 from sqlalchemy import text
 
 from kaynak.api import create_app
-from kaynak.api.deps import _renewal, _uncounted_caller
+from kaynak.api.deps import _renewal, _scope_of_scraper, _uncounted_caller
 from kaynak.api.guarding import Renew
 from kaynak.app import Kaynak
 from kaynak.catalog import EmbeddedPostgres
@@ -214,7 +214,12 @@ async def company(company_url: str, tmp_path_factory: pytest.TempPathFactory) ->
                 return lambda: made.scope(x_as)
 
             app.dependency_overrides[_uncounted_caller] = caller
+
+            async def of_scraper(x_as: Annotated[str | None, Header()] = None) -> Scope:
+                return await made.scope(x_as)
+
             app.dependency_overrides[_renewal] = renewal
+            app.dependency_overrides[_scope_of_scraper] = of_scraper
             for email in PEOPLE:
                 await made.hire(email, groups=("hr",) if email.startswith("hugo") else ())
             await made.hire("root@example.org", GlobalRole.ADMINISTRATOR)

@@ -10,6 +10,7 @@ import pytest
 
 from kaynak.api import create_app
 from kaynak.limiting import MemoryLimiter, Rates
+from kaynak.observability import Metrics
 from kaynak.parsing import ParseLimits, ParserPool
 from kaynak.settings import Settings
 from kaynak.testing.callers import OnlyTheOwner
@@ -30,7 +31,7 @@ async def workshop(catalog, tmp_path):
 def client_of(workshop, tmp_path):
     def make(**services) -> httpx.AsyncClient:
         settings = Settings(data_dir=tmp_path, _env_file=None)
-        services = {"documents": workshop.documents, "places": workshop.places, **services}
+        services = {"metrics": Metrics(), "documents": workshop.documents, "places": workshop.places, **services}
         identity = SimpleNamespace(callers=OnlyTheOwner())
         app = create_app(
             SimpleNamespace(settings=settings, rates=Rates(MemoryLimiter(), {}), identity=identity, **services)

@@ -70,6 +70,7 @@ from kaynak.generation import Streams
 from kaynak.ingestion import Update
 from kaynak.limiting import MemoryLimiter, Rates
 from kaynak.logs import configure_logs
+from kaynak.observability import Metrics
 from kaynak.settings import LimitSettings, Settings
 from kaynak.testing.callers import OnlyTheOwner
 
@@ -441,6 +442,8 @@ class Services:
         self.fetcher = Fetcher(Reach(["127.0.0.1"]))
         self.embedders = self
         self.followers = self
+        self.metrics = Metrics()
+        self.exposition = self
 
     async def administered(self) -> bool:
         return False
@@ -450,6 +453,9 @@ class Services:
 
     async def applied(self, collection: UUID) -> int:
         return 0
+
+    async def page(self) -> bytes:
+        return b"kaynak_build_info 1.0\n"
 
 
 class Api:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import fields
 from datetime import datetime
 from uuid import UUID
 
@@ -101,6 +102,8 @@ class IndexView(View):
     id: int = Field(description="Unique in the installation.")
     collection_id: UUID = Field(description="Its collection.")
     spec: SpecView = Field(description="The parts it is made of.")
+    chunker_fingerprint: str = Field(description="Of the chunker as built.")
+    embedder_fingerprint: str = Field(description="Of the model as loaded.")
     dimensions: int = Field(description="Of the embedding.")
     active: bool = Field(description="Whether searches go through it.")
     state: GenerationState = Field(description="`building`, `ready` or `failed`.")
@@ -119,7 +122,7 @@ class IndexView(View):
     def shown(found: IndexGeneration) -> dict[str, object]:
         """Returns the fields of a generation."""
         made = found.generation
-        own = {name: getattr(made, name) for name in ("id", "collection_id", "spec", "dimensions", "active")}
+        own = {entry.name: getattr(made, entry.name) for entry in fields(made)}
         known = {name: getattr(found, name) for name in IndexView.model_fields if name not in own}
         sides = [{name: getattr(one, name) for name in SideView.model_fields} for one in found.sides]
         return {**own, **known, "sides": sides}

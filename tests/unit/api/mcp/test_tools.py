@@ -29,6 +29,7 @@ from kaynak.domain import (
     new_id,
 )
 from kaynak.limiting import MemoryLimiter, Rates
+from kaynak.observability import Metrics
 from kaynak.settings import Settings
 from kaynak.testing.callers import OnlyTheOwner
 
@@ -45,6 +46,7 @@ class Services:
         self.rates = Rates(MemoryLimiter(), {})
         self.collections = self.searcher = self.places = self
         self.identity = SimpleNamespace(callers=OnlyTheOwner())
+        self.metrics = Metrics()
         self.scopes: list[Scope] = []
         self.names = ["handbook", "policies"]
         self.searched: list[Any] = []

@@ -36,6 +36,7 @@ from kaynak.domain import (
     new_id,
 )
 from kaynak.limiting import MemoryLimiter, Rates
+from kaynak.observability import Metrics
 from kaynak.settings import Settings
 from kaynak.testing.callers import OnlyTheOwner
 from kaynak.testing.fake_embedder import FakeEmbedder
@@ -172,6 +173,7 @@ def dialect(asker, tmp_path) -> Dialect:
             embedders=Embedders(),
             rates=Rates(MemoryLimiter(), {}),
             identity=SimpleNamespace(callers=OnlyTheOwner()),
+            metrics=Metrics(),
         )
     )
 

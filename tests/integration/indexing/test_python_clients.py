@@ -1,0 +1,118 @@
+"""Index generations and the doctor, by the Python clients."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from kaynak.api import create_app
+from kaynak.app import Kaynak
+from kaynak.client import AsyncClient, Client, indexes
+from kaynak.domain import (
+    OWNER,
+    Ailment,
+    Conflict,
+    GenerationNotFound,
+    GenerationState,
+    IndexGeneration,
+    InvalidRequest,
+    PartSpec,
+)
+from kaynak.ingestion import Upload
+from kaynak.testing.proof.company import opened
+
+pytestmark = pytest.mark.anyio
+SENTENCES = PartSpec("sentence", {"target_tokens": 20})
+
+
+@pytest.fixture
+async def kaynak(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Kaynak]:
+    monkeypatch.setattr(indexes, "LOOK_SECONDS", 0.05)
+    async with opened(tmp_path, database_url) as made:
+        stop = asyncio.Event()
+        working = asyncio.create_task(made.worker.run(stop))
+        await made.collections.create(OWNER, "hand book")
+        uploads = [Upload(f"{n}.txt", f"{n}.txt", f"Rule {n} is about lunch, and is good.".encode()) for n in range(9)]
+        sent = await made.intake.submit(OWNER, "hand book", uploads)
+        assert sent.job is not None
+        async for _ in made.jobs.watch(OWNER, sent.job.id):
+            pass
+        yield made
+        stop.set()
+        await working
+
+
+async def test_a_generation_from_estimate_to_removal(kaynak: Kaynak, tmp_path: Path) -> None:
+    transport = httpx.ASGITransport(create_app(kaynak), raise_app_exceptions=False)
+    async with AsyncClient("http://127.0.0.1", transport=transport) as client:
+        (first,) = await client.indexes("hand book")
+        (known,) = await kaynak.indexes.list(OWNER, "hand book")
+        assert first.generation == known.generation
+        estimate = await client.estimate_index("hand book", chunker=SENTENCES)
+        assert (estimate.passages, estimate.price) == (9, 0)
+        begun = await client.build_index("hand book", chunker=SENTENCES)
+        assert begun.generation.spec.chunker == SENTENCES
+        with pytest.raises(Conflict):
+            await client.build_index("hand book", chunker=SENTENCES)
+        with pytest.raises(InvalidRequest):
+            await client.build_index("hand book", dense=PartSpec("nothing"))
+        seen: list[IndexGeneration] = []
+        built = await client.wait_index("hand book", begun.id, progress=seen.append)
+        assert (built.state, built.chunks, built.lag, built.faults) == (GenerationState.READY, 9, 0, 0)
+        assert seen[-1] == built
+        assert {one.side for one in built.sides} == {"dense", "lexical"}
+        with pytest.raises(Conflict):
+            await client.switch_index("hand book", built.id)
+        questions = {f"rule {n} lunch": [f"{n}.txt"] for n in range(3)}
+        verdict = await client.verify_index("hand book", built.id, questions=questions)
+        assert verdict.passed
+        assert verdict.checks[-1].name == "questions"
+        assert (await client.index("hand book", built.id)).verdict == verdict
+        assert (await client.switch_index("hand book", built.id)).generation.id == built.id
+        assert (await client.rollback_index("hand book")).generation.id == first.id
+        await client.delete_index("hand book", built.id)
+        with pytest.raises(GenerationNotFound):
+            await client.index("hand book", built.id)
+        assert (await client.doctor()).healthy
+        originals = [path for path in (tmp_path / "blobs").rglob("*") if path.is_file()]
+        originals[0].unlink()
+        found = await client.repair()
+        assert not found.healthy
+        assert [(one.where, one.ailment) for one in found.findings] == [("originals", Ailment.MISSING)]
+
+
+async def test_without_await(kaynak: Kaynak) -> None:
+    loop = asyncio.get_running_loop()
+    transport = httpx.ASGITransport(create_app(kaynak), raise_app_exceptions=False)
+    patience: list[float] = []
+
+    async def answer(request: httpx.Request) -> httpx.Response:
+        async with httpx.AsyncClient(transport=transport) as inner:
+            given = await inner.request(
+                request.method, request.url, headers=dict(request.headers), content=request.content
+            )
+        return httpx.Response(given.status_code, content=given.content, headers={"content-type": "application/json"})
+
+    def forward(request: httpx.Request) -> httpx.Response:
+        patience.append(request.extensions["timeout"]["read"])
+        return asyncio.run_coroutine_threadsafe(answer(request), loop).result()
+
+    def use() -> None:
+        with Client("http://127.0.0.1", transport=httpx.MockTransport(forward)) as client:
+            begun = client.build_index("hand book", chunker=SENTENCES)
+            built = client.wait_index("hand book", begun.id)
+            assert built.state is GenerationState.READY
+            assert client.indexes("hand book")[0].id == built.id
+            assert client.verify_index("hand book", built.id, sample=5).passed
+            assert client.switch_index("hand book", built.id).generation.id == built.id
+            assert client.rollback_index("hand book").generation.id < built.id
+            assert client.delete_index("hand book", built.id) is None
+            assert client.doctor().healthy
+
+    await asyncio.to_thread(use)
+    # Comparing everything takes as long as there is much of it.
+    assert set(patience) == {60.0, 3600.0}
