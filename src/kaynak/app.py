@@ -36,7 +36,7 @@ from kaynak.generation.queueing import QueuedAsker
 from kaynak.generation.verifying import Verifiers
 from kaynak.identity import Identity, Sharing
 from kaynak.indexing import Collections, Doctor, Estimating, Followers, Indexes
-from kaynak.ingestion import Documents, Intake, Pipeline, Storing
+from kaynak.ingestion import Deleting, Documents, Intake, Pipeline, Storing
 from kaynak.jobs import Jobs, Running, Worker, enqueue
 from kaynak.limiting import Rates
 from kaynak.observability import Exposition, MeasuredSearcher, Metrics
@@ -77,6 +77,7 @@ class Kaynak:
     sharing: Sharing
     intake: Intake
     documents: Documents
+    deleting: Deleting
     places: Places
     jobs: Jobs
     searcher: Searching
@@ -195,6 +196,8 @@ async def _assemble(settings: Settings, stack: AsyncExitStack, *, connections: i
     )
     sealed = SegmentFiles(settings.data_dir / "audit")
     audit = AuditLog(catalog, sealed, anchors)
+    doctor = Doctor(catalog, blobs, parts, followers)
+    documents = Documents(catalog, blobs, followers, enqueue)
     streams = Streams()
     stack.push_async_callback(streams.close)
     return Kaynak(
@@ -206,10 +209,11 @@ async def _assemble(settings: Settings, stack: AsyncExitStack, *, connections: i
         indexes=indexes,
         estimating=Estimating(catalog, parts, embedders),
         verifier=Verifier(catalog, parts, followers, indexes),
-        doctor=Doctor(catalog, blobs, parts, followers),
+        doctor=doctor,
         sharing=Sharing(catalog),
         intake=Intake(catalog, storing, enqueue),
-        documents=Documents(catalog, blobs, followers, enqueue),
+        documents=documents,
+        deleting=Deleting(catalog, documents, doctor),
         places=Places(catalog, blobs, pictures),
         jobs=Jobs(catalog),
         searcher=AuditedSearcher(searcher, catalog.audit),

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from kaynak.catalog.budgets import BudgetName
     from kaynak.catalog.catalog import Catalog
     from kaynak.catalog.changes import CHANNEL
+    from kaynak.catalog.choosing import chosen, count_chosen
     from kaynak.catalog.cited import CitedVersion
     from kaynak.catalog.completing import ToEmbed, Uncut, lacking, preparing_lock, to_embed, uncut
     from kaynak.catalog.describing import describe, given_titles, lock_documents, unnamed
@@ -68,6 +69,7 @@ _HOMES = {
     "budgets": ("BudgetName",),
     "catalog": ("Catalog",),
     "changes": ("CHANNEL",),
+    "choosing": ("chosen", "count_chosen"),
     "cited": ("CitedVersion",),
     "describing": ("describe", "given_titles", "lock_documents", "unnamed"),
     "drafts": ("DraftText",),
@@ -157,7 +159,9 @@ __all__ = [
     "Vault",
     "VersionRecord",
     "VersionText",
+    "chosen",
     "contents",
+    "count_chosen",
     "describe",
     "excerpts",
     "first_pages",

@@ -7,11 +7,10 @@ from uuid import UUID
 
 import typer
 
-from kaynak.cli import exits, output
+from kaynak.cli import output, removing
 from kaynak.cli.command import AsJson, CollectionOption, FilterOption, command, parsed_filter, with_services
-from kaynak.cli.doctor import fields, merged
 from kaynak.cli.metadata import MetadataOption, parsed_metadata
-from kaynak.domain import OWNER, Document, Examination, InvalidRequest, JobState, KaynakError, Principal
+from kaynak.domain import OWNER, Document, InvalidRequest, JobState, KaynakError, Principal
 
 app = typer.Typer(help="List, show, read, change and remove documents.", no_args_is_help=True)
 
@@ -218,34 +217,30 @@ def readers(
 @app.command("rm")
 @command
 def remove(
-    names: Annotated[list[str], typer.Argument(help="External ids (with -c), or ids.", metavar="DOCUMENT…")],
+    names: Annotated[
+        list[str] | None, typer.Argument(help="External ids (with -c), or ids.", metavar="[DOCUMENT…]")
+    ] = None,
     collection: CollectionOption = "default",
+    filter: FilterOption = None,  # noqa: A002 - the option's name
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before removing all that match.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Remove documents with everything derived from them, and prove it. There is no way back."""
+    """Remove documents with everything derived from them, and prove it. There is no way back.
 
-    async def work(kaynak: Any) -> tuple[list[Document], Examination]:
-        found = [await _find(kaynak, collection, name) for name in names]
-        traces: list[Examination] = []
-        for name in dict.fromkeys(one.collection for one in found):
-            documents = {one.id: one.external_id for one in found if one.collection == name}
-            proof = await kaynak.doctor.proof(OWNER, name, documents)
-            await kaynak.documents.delete_many(OWNER, name, list(documents))
-            traces.append(await proof())
-        return found, merged(traces)
+    By their names, or with --filter all of a collection that match; those are counted, and you are asked.
+    """
+    if bool(names) == (filter is not None):
+        raise InvalidRequest("Give documents or --filter: one of them.")
+    if names:
 
-    removed, proof = with_services(work)
-    if as_json:
-        items = [{"id": d.id, "external_id": d.external_id} for d in removed]
-        output.document({"removed": items, "proof": fields(proof)})
-    else:
-        for document in removed:
-            output.line(f"Removed {document.external_id}.")
-        if proof.healthy:
-            output.note(f"No trace is left in {', '.join(proof.checked)}.")
-        for one in proof.findings:
-            output.note(f"{one.where}: {one.detail} {one.hint or ''}")
-        for reason in proof.unchecked:
-            output.note(f"Not looked at: {reason}")
-    if not proof.healthy:
-        raise typer.Exit(exits.FAILED)
+        async def named(kaynak: Any) -> list[Document]:
+            return [await _find(kaynak, collection, name) for name in names]
+
+        removing.by_name(named, as_json=as_json)
+        return
+    condition = parsed_filter(filter)
+    if condition is None:
+        raise InvalidRequest(
+            "That filter matches every document.", hint=f"Remove the collection: kaynak collections rm {collection}"
+        )
+    removing.by_filter(collection, condition, ask=not yes and not as_json, as_json=as_json)

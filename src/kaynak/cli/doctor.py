@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
@@ -45,12 +44,3 @@ def show(found: Examination, *, as_json: bool) -> None:
 def fields(found: Examination) -> dict[str, Any]:
     """Returns an examination as JSON shows it."""
     return {name: getattr(found, name) for name in ("healthy", "checked", "unchecked", "findings")}
-
-
-def merged(examinations: Sequence[Examination]) -> Examination:
-    """Returns several examinations as one."""
-    return Examination(
-        tuple(dict.fromkeys(where for one in examinations for where in one.checked)),
-        tuple(reason for one in examinations for reason in one.unchecked),
-        tuple(finding for one in examinations for finding in one.findings),
-    )

@@ -10,6 +10,7 @@ from uuid import UUID
 from kaynak.client import calls
 from kaynak.client.calls import Call
 from kaynak.client.conversations import AsyncConversationCalls
+from kaynak.client.deleting import DeletingCalls
 from kaynak.client.events import cut_off, job_event
 from kaynak.client.indexes import AsyncIndexCalls
 from kaynak.client.places import PlaceCalls
@@ -33,7 +34,7 @@ from kaynak.domain import (
 )
 
 
-class AsyncClient(AsyncConversationCalls, AsyncIndexCalls, PlaceCalls, SharingCalls):
+class AsyncClient(AsyncConversationCalls, AsyncIndexCalls, PlaceCalls, SharingCalls, DeletingCalls):
     """Kaynak over HTTP, for asyncio.
 
     Every failure is a `KaynakError`: the class that the server raised, with its message and hint. Calls that

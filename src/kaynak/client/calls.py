@@ -16,6 +16,9 @@ from kaynak.domain import Answer, Answering, Chunk, Collection, Document, Job, J
 
 ResultT = TypeVar("ResultT")
 
+LONG_SECONDS = 3600.0
+"""For answers that take as long as there is much to look at."""
+
 
 @dataclass(frozen=True, slots=True)
 class Call(Generic[ResultT]):

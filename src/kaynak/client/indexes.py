@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 from kaynak.client.both import Both
-from kaynak.client.calls import Call
+from kaynak.client.calls import LONG_SECONDS, Call
 from kaynak.client.decoding import decode
 from kaynak.client.transports import AsyncTransport, Transport
 from kaynak.domain import (
@@ -21,8 +21,6 @@ from kaynak.domain import (
 )
 
 LOOK_SECONDS = 0.5
-_LONG_SECONDS = 3600.0
-"""For answers that take as long as there is much to look at."""
 
 
 def _indexes(collection: str) -> Call[tuple[IndexGeneration, ...]]:
@@ -101,7 +99,7 @@ def _verify_index(
         lambda value: decode(IndexVerdict, value),
         body={"questions": known, "sample": sample},
         safe=False,
-        seconds=_LONG_SECONDS,
+        seconds=LONG_SECONDS,
     )
 
 
@@ -145,7 +143,7 @@ def _doctor() -> Call[Examination]:
     Raises:
         Forbidden: You are not an administrator.
     """
-    return Call("GET", "/v1/doctor", _examination, safe=False, seconds=_LONG_SECONDS)
+    return Call("GET", "/v1/doctor", _examination, safe=False, seconds=LONG_SECONDS)
 
 
 def _repair() -> Call[Examination]:
@@ -154,7 +152,7 @@ def _repair() -> Call[Examination]:
     Raises:
         Forbidden: You are not an administrator.
     """
-    return Call("POST", "/v1/doctor/repair", _examination, safe=False, seconds=_LONG_SECONDS)
+    return Call("POST", "/v1/doctor/repair", _examination, safe=False, seconds=LONG_SECONDS)
 
 
 class _IndexCalls:

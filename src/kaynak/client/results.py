@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
-from kaynak.domain import Block, Job, JobItem, Json, Page
+from kaynak.domain import Block, Examination, Job, JobItem, Json, Page
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +60,21 @@ class DocumentText:
     text: str
     pages: tuple[Page, ...]
     blocks: tuple[Block, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DeletedDocuments:
+    """What became of documents that were to be deleted.
+
+    Attributes:
+        matching: How many matched.
+        removed: How many of them are gone.
+        proof: What every store has of them afterwards; None: none was deleted.
+    """
+
+    matching: int
+    removed: int
+    proof: Examination | None
 
 
 def job_id_of(job: UUID | Job | Submission | None) -> UUID | None:

@@ -10,6 +10,7 @@ from uuid import UUID
 from kaynak.client import calls
 from kaynak.client.calls import Call
 from kaynak.client.conversations import ConversationCalls
+from kaynak.client.deleting import DeletingCalls
 from kaynak.client.events import cut_off, job_event
 from kaynak.client.indexes import IndexCalls
 from kaynak.client.places import PlaceCalls
@@ -33,7 +34,7 @@ from kaynak.domain import (
 )
 
 
-class Client(ConversationCalls, IndexCalls, PlaceCalls, SharingCalls):
+class Client(ConversationCalls, IndexCalls, PlaceCalls, SharingCalls, DeletingCalls):
     """Kaynak over HTTP.
 
     Every failure is a `KaynakError`: the class that the server raised, with its message and hint. Calls that

@@ -94,7 +94,7 @@ from kaynak.domain.errors import (
     WeakPassword,
 )
 from kaynak.domain.filters import And, Condition, Filter, Not, Op, Or, matches, may_read, parse_filter
-from kaynak.domain.health import Ailment, Examination, Finding
+from kaynak.domain.health import Ailment, Deletion, Examination, Finding
 from kaynak.domain.ids import new_id
 from kaynak.domain.indexes import (
     GenerationState,
@@ -216,6 +216,7 @@ __all__ = [
     "ConversationNotFound",
     "CorruptIndex",
     "DataDirectoryInUse",
+    "Deletion",
     "Depth",
     "Document",
     "DocumentNotFound",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -66,3 +67,25 @@ class Examination:
     def healthy(self) -> bool:
         """Whether nothing is wrong any more."""
         return all(one.repaired for one in self.findings)
+
+    @staticmethod
+    def together(examinations: Sequence[Examination]) -> Examination:
+        """Returns several examinations as one."""
+        return Examination(
+            tuple(dict.fromkeys(where for one in examinations for where in one.checked)),
+            tuple(dict.fromkeys(reason for one in examinations for reason in one.unchecked)),
+            tuple(finding for one in examinations for finding in one.findings),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Deletion:
+    """What became of documents that were deleted together.
+
+    Attributes:
+        removed: How many.
+        proof: What every store has of them afterwards.
+    """
+
+    removed: int
+    proof: Examination

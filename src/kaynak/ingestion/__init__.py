@@ -1,5 +1,6 @@
 """From uploads to searchable documents, and documents after that."""
 
+from kaynak.ingestion.deleting import Deleting
 from kaynak.ingestion.documents import Documents, Update
 from kaynak.ingestion.intake import Intake
 from kaynak.ingestion.language import detect_language
@@ -9,6 +10,7 @@ from kaynak.ingestion.storing import Storing
 from kaynak.ingestion.uploads import Submission, Upload
 
 __all__ = [
+    "Deleting",
     "Documents",
     "Intake",
     "JobStopped",

@@ -35,9 +35,9 @@ async def kaynak(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     async with opened(tmp_path, database_url) as made:
         stop = asyncio.Event()
         working = asyncio.create_task(made.worker.run(stop))
-        await made.collections.create(OWNER, "hand book")
+        await made.collections.create(OWNER, "handbook")
         uploads = [Upload(f"{n}.txt", f"{n}.txt", f"Rule {n} is about lunch, and is good.".encode()) for n in range(9)]
-        sent = await made.intake.submit(OWNER, "hand book", uploads)
+        sent = await made.intake.submit(OWNER, "handbook", uploads)
         assert sent.job is not None
         async for _ in made.jobs.watch(OWNER, sent.job.id):
             pass
@@ -49,34 +49,34 @@ async def kaynak(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPa
 async def test_a_generation_from_estimate_to_removal(kaynak: Kaynak, tmp_path: Path) -> None:
     transport = httpx.ASGITransport(create_app(kaynak), raise_app_exceptions=False)
     async with AsyncClient("http://127.0.0.1", transport=transport) as client:
-        (first,) = await client.indexes("hand book")
-        (known,) = await kaynak.indexes.list(OWNER, "hand book")
+        (first,) = await client.indexes("handbook")
+        (known,) = await kaynak.indexes.list(OWNER, "handbook")
         assert first.generation == known.generation
-        estimate = await client.estimate_index("hand book", chunker=SENTENCES)
+        estimate = await client.estimate_index("handbook", chunker=SENTENCES)
         assert (estimate.passages, estimate.price) == (9, 0)
-        begun = await client.build_index("hand book", chunker=SENTENCES)
+        begun = await client.build_index("handbook", chunker=SENTENCES)
         assert begun.generation.spec.chunker == SENTENCES
         with pytest.raises(Conflict):
-            await client.build_index("hand book", chunker=SENTENCES)
+            await client.build_index("handbook", chunker=SENTENCES)
         with pytest.raises(InvalidRequest):
-            await client.build_index("hand book", dense=PartSpec("nothing"))
+            await client.build_index("handbook", dense=PartSpec("nothing"))
         seen: list[IndexGeneration] = []
-        built = await client.wait_index("hand book", begun.id, progress=seen.append)
+        built = await client.wait_index("handbook", begun.id, progress=seen.append)
         assert (built.state, built.chunks, built.lag, built.faults) == (GenerationState.READY, 9, 0, 0)
         assert seen[-1] == built
         assert {one.side for one in built.sides} == {"dense", "lexical"}
         with pytest.raises(Conflict):
-            await client.switch_index("hand book", built.id)
+            await client.switch_index("handbook", built.id)
         questions = {f"rule {n} lunch": [f"{n}.txt"] for n in range(3)}
-        verdict = await client.verify_index("hand book", built.id, questions=questions)
+        verdict = await client.verify_index("handbook", built.id, questions=questions)
         assert verdict.passed
         assert verdict.checks[-1].name == "questions"
-        assert (await client.index("hand book", built.id)).verdict == verdict
-        assert (await client.switch_index("hand book", built.id)).generation.id == built.id
-        assert (await client.rollback_index("hand book")).generation.id == first.id
-        await client.delete_index("hand book", built.id)
+        assert (await client.index("handbook", built.id)).verdict == verdict
+        assert (await client.switch_index("handbook", built.id)).generation.id == built.id
+        assert (await client.rollback_index("handbook")).generation.id == first.id
+        await client.delete_index("handbook", built.id)
         with pytest.raises(GenerationNotFound):
-            await client.index("hand book", built.id)
+            await client.index("handbook", built.id)
         assert (await client.doctor()).healthy
         originals = [path for path in (tmp_path / "blobs").rglob("*") if path.is_file()]
         originals[0].unlink()
@@ -103,14 +103,14 @@ async def test_without_await(kaynak: Kaynak) -> None:
 
     def use() -> None:
         with Client("http://127.0.0.1", transport=httpx.MockTransport(forward)) as client:
-            begun = client.build_index("hand book", chunker=SENTENCES)
-            built = client.wait_index("hand book", begun.id)
+            begun = client.build_index("handbook", chunker=SENTENCES)
+            built = client.wait_index("handbook", begun.id)
             assert built.state is GenerationState.READY
-            assert client.indexes("hand book")[0].id == built.id
-            assert client.verify_index("hand book", built.id, sample=5).passed
-            assert client.switch_index("hand book", built.id).generation.id == built.id
-            assert client.rollback_index("hand book").generation.id < built.id
-            assert client.delete_index("hand book", built.id) is None
+            assert client.indexes("handbook")[0].id == built.id
+            assert client.verify_index("handbook", built.id, sample=5).passed
+            assert client.switch_index("handbook", built.id).generation.id == built.id
+            assert client.rollback_index("handbook").generation.id < built.id
+            assert client.delete_index("handbook", built.id) is None
             assert client.doctor().healthy
 
     await asyncio.to_thread(use)

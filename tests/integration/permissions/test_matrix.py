@@ -120,6 +120,7 @@ class Trial:
             "/v1/conversations": {"collections": [collection]},
             "/v1/conversations/{conversation}": {"title": "Lunch"},
             "/v1/collections/{collection}": {"description": "Of all."},
+            "/v1/collections/{collection}/documents/delete": {"filter": {"_id": "none.txt"}},
             "/v1/collections": {"name": f"made-{new_id()}"},
             "/v1/users": {"email": f"{new_id()}@example.org"},
             "/v1/users/{person}": {"name": "Ada"},

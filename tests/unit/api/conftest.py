@@ -37,6 +37,7 @@ from kaynak.domain import (
     CollectionExists,
     CollectionNotFound,
     Conflict,
+    Deletion,
     Document,
     DocumentNotFound,
     Examination,
@@ -420,6 +421,28 @@ class Doctor:
         return look
 
 
+class Deleting:
+    """Deletes two at a time."""
+
+    def __init__(self, documents: Documents, doctor: Doctor) -> None:
+        self.documents, self.doctor = documents, doctor
+
+    async def delete(self, scope, collection, documents) -> Examination:
+        proof = await self.doctor.proof(scope, collection, documents)
+        await self.documents.delete_many(scope, collection, list(documents))
+        return await proof()
+
+    async def matching(self, scope, collection, condition) -> tuple[int, UUID | None]:
+        found = await self.documents.list(scope, collection, condition=condition, after=None, limit=1000)
+        return len(found), found[-1].id if found else None
+
+    async def delete_matching(self, scope, collection, condition, *, until, limit=1000) -> AsyncIterator[Deletion]:
+        found = await self.documents.list(scope, collection, condition=condition, after=None, limit=limit)
+        for start in range(0, len(found), 2):
+            portion = {one.id: one.external_id for one in found[start : start + 2]}
+            yield Deletion(len(portion), await self.delete(scope, collection, portion))
+
+
 class Services:
     """What `Kaynak` offers to routes, in memory."""
 
@@ -433,6 +456,7 @@ class Services:
         self.intake = Intake(store)
         self.documents = Documents(store)
         self.doctor = Doctor(store)
+        self.deleting = Deleting(self.documents, self.doctor)
         self.jobs = Jobs(store)
         self.searcher = Searcher(store)
         self.asker = Asker(self.searcher)
