@@ -9,7 +9,7 @@ from kaynak.indexing import Doctor
 from kaynak.ingestion.documents import Documents
 
 AT_ONCE = 10_000
-"""Documents whose names are held, and whose traces are looked for, together."""
+"""Documents whose names are held at a time, by default."""
 
 
 class Deleting:
@@ -19,12 +19,14 @@ class Deleting:
         catalog: Knows which documents match.
         documents: Deletes them.
         doctor: Looks whether anything is left.
+        portion: How many are deleted, and looked for, together.
     """
 
-    def __init__(self, catalog: Catalog, documents: Documents, doctor: Doctor) -> None:
+    def __init__(self, catalog: Catalog, documents: Documents, doctor: Doctor, *, portion: int = AT_ONCE) -> None:
         self._catalog = catalog
         self._documents = documents
         self._doctor = doctor
+        self._portion = portion
 
     async def delete(self, scope: Scope, collection: str, documents: Mapping[UUID, str]) -> Examination:
         """Deletes documents of one collection, and returns what every store has of them afterwards.
@@ -75,7 +77,7 @@ class Deleting:
         """
         left = limit
         while left is None or left > 0:
-            size = AT_ONCE if left is None else min(left, AT_ONCE)
+            size = self._portion if left is None else min(left, self._portion)
             async with self._catalog.read() as unit:
                 there = await unit.collections.get(scope, collection)
                 scope.require(Permission.WRITE, there.id)

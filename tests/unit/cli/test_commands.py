@@ -56,6 +56,38 @@ def test_add_search_ask_and_remove(kaynak, folder):
     assert missing.document["error"]["type"] == "urn:kaynak:error:document-not-found"
 
 
+def test_documents_are_removed_by_a_filter(kaynak, folder, services):
+    kaynak("add", folder, "-c", "handbook", "--metadata", "team=hr")
+    assert kaynak("docs", "rm", "-c", "handbook", "-f", '{"team": "hr"}', stdin=b"n\n").exit_code == 1
+    assert len(services.store.documents) == 2
+    nothing = kaynak("docs", "rm", "-c", "handbook", "-f", '{"team": "it"}')
+    assert (nothing.exit_code, nothing.stdout) == (0, "No document of handbook matches.\n")
+    one = kaynak("docs", "rm", "-c", "handbook", "-f", '{"_id": "a.txt"}', "--yes")
+    assert one.stdout == "Removed 1 document of handbook.\n"
+    kaynak("add", folder, "-c", "handbook", "--metadata", "team=hr")
+    for name in ("c", "d"):
+        (folder / f"{name}.txt").write_text(f"More, {name}.")
+    kaynak("add", folder, "-c", "handbook", "--metadata", "team=hr")
+    asked = kaynak("docs", "rm", "-c", "handbook", "-f", '{"team": "hr"}', stdin=b"y\n")
+    assert "Remove 4 documents of handbook with everything derived from them?" in asked.stdout
+    assert "Removed 4 documents of handbook." in asked.stdout
+    assert "2 of 4 removed" in asked.stderr
+    assert "No trace is left in catalog, memory g1." in asked.stderr
+    assert not services.store.documents
+    kaynak("add", folder, "-c", "handbook", "--metadata", "team=hr")
+    removed = kaynak("docs", "rm", "-c", "handbook", "-f", '{"team": "hr"}', "--json").document
+    assert (removed["removed"], removed["proof"]["healthy"]) == (4, True)
+
+
+@pytest.mark.parametrize(
+    "arguments", [(), ("a.txt", "-f", '{"team": "hr"}'), ("-f", "{}"), ("-f", "{"), ("-f", '{"a": {"$bad": 1}}')]
+)
+def test_what_is_to_be_removed_has_to_be_said_clearly(kaynak, folder, services, arguments):
+    kaynak("add", folder, "-c", "handbook")
+    assert kaynak("docs", "rm", "-c", "handbook", *arguments, "--yes").exit_code == 2
+    assert len(services.store.documents) == 2
+
+
 def test_who_may_read_what_is_added(kaynak, folder, services):
     for words in (
         (),
