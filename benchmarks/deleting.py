@@ -1,20 +1,22 @@
 """Ten thousand documents are deleted from a collection that several stores hold, and every store is looked into.
 
 The collection is searched through pgvector and tantivy; generations in other engines stand beside. Half of the
-documents go. What is told: how long it took until no index had them any more, and what the doctor finds.
+documents go, by a filter. What is told: how long it took until no index had them any more and all had been looked into,
+and what the doctor finds.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import resource
 import tempfile
 import time
 from pathlib import Path
 
 from common import machine
 from kaynak.app import Kaynak
-from kaynak.domain import OWNER, PartSpec
+from kaynak.domain import OWNER, Examination, PartSpec, parse_filter
 from kaynak.indexing import Wanted
 from kaynak.ingestion import Upload
 from kaynak.logs import configure_logs
@@ -33,8 +35,13 @@ async def delete(folder: Path, engines: list[str], count: int) -> None:
         rows = passages(2 * count)
         for start in range(0, len(rows), 500):
             uploads = [
-                Upload(str(row["external_id"]), f"{row['external_id']}.txt", str(row["text"]).encode())
-                for row in rows[start : start + 500]
+                Upload(
+                    str(row["external_id"]),
+                    f"{row['external_id']}.txt",
+                    str(row["text"]).encode(),
+                    metadata={"goes": number % 2 == 0},
+                )
+                for number, row in enumerate(rows[start : start + 500])
             ]
             sent = await kaynak.intake.submit(OWNER, "bench", uploads)
             assert sent.job is not None
@@ -44,22 +51,24 @@ async def delete(folder: Path, engines: list[str], count: int) -> None:
             begun = await kaynak.indexes.build(OWNER, "bench", Wanted(dense=PartSpec(engine)))
             async for _ in kaynak.indexes.watch(OWNER, "bench", begun.id):
                 pass
-        documents, after = {}, None
-        while len(documents) < count:
-            page = await kaynak.documents.list(OWNER, "bench", after=after, limit=1000)
-            documents |= {one.id: one.external_id for one in page}
-            after = page[-1].id
-        gone = dict(list(documents.items())[:count])
-        proof = await kaynak.doctor.proof(OWNER, "bench", gone)
+        condition = parse_filter({"goes": True})
+        assert condition is not None
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         begin = time.perf_counter()
-        await kaynak.documents.delete_many(OWNER, "bench", list(gone))
+        found, last = await kaynak.deleting.matching(OWNER, "bench", condition)
+        assert found == count
+        assert last is not None
+        gone = [one async for one in kaynak.deleting.delete_matching(OWNER, "bench", condition, until=last)]
         took = time.perf_counter() - begin
-        traces = await proof()
-        print(f"{machine()}; {len(gone):,} of {len(rows):,} documents deleted in {took:.1f} s")
+        grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+        traces = Examination.together([one.proof for one in gone])
+        removed = sum(one.removed for one in gone)
+        print(f"{machine()}; {removed:,} of {len(rows):,} documents deleted, and looked for, in {took:.1f} s")
+        print(f"most memory grew by {grown / 1024:.0f} MB")
         print(f"traces: {[one.detail for one in traces.findings] or 'none'} in {', '.join(traces.checked)}")
         print(f"not looked at: {', '.join(traces.unchecked) or 'nothing'}")
-        found = await kaynak.doctor.examine(OWNER)
-        print(f"doctor: {[(one.where, one.detail) for one in found.findings] or 'nothing'}")
+        examined = await kaynak.doctor.examine(OWNER)
+        print(f"doctor: {[(one.where, one.detail) for one in examined.findings] or 'nothing'}")
         stop.set()
         await working
 

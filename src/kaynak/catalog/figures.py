@@ -41,8 +41,8 @@ _DOCUMENTS = text(
     ), shown AS (SELECT id, name, documents FROM kaynak.collections ORDER BY name LIMIT :limit)
     SELECT shown.name, others.state, others.count FROM shown JOIN others ON others.collection_id = shown.id
     UNION ALL
-    SELECT shown.name, 'ready', greatest(0, shown.documents
-        - coalesce((SELECT sum(readable) FROM others WHERE others.collection_id = shown.id), 0)) FROM shown
+    SELECT shown.name, 'ready', greatest(0, shown.documents - coalesce((
+        SELECT CAST(sum(readable) AS bigint) FROM others WHERE others.collection_id = shown.id), 0)) FROM shown
     ORDER BY 1, 2
     """
 )

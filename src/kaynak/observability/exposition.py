@@ -73,7 +73,8 @@ class Exposition:
         names = {(one.side, one.engine) for one in snapshot.indexes}
         answers = await asyncio.gather(*(self._answers(side, engine) for side, engine in sorted(names)))
         snapshot.engines = dict(zip(sorted(names), answers, strict=True))
-        return generate_latest(_Page(self._metrics, snapshot))
+        # A thousand generations are a megabyte of lines.
+        return await asyncio.to_thread(generate_latest, _Page(self._metrics, snapshot))
 
     async def _indexes(self, snapshot: Snapshot) -> None:
         async with self._catalog.read() as unit:
