@@ -85,7 +85,7 @@ def check_vector(vector: Vector, field: VectorField) -> Vector:
     array = np.ascontiguousarray(vector, dtype=np.float32)
     if array.shape != (field.dimensions,):
         raise InvalidRequest(f"A vector of “{field.name}” has {field.dimensions} numbers, not {array.shape}.")
-    if not np.isfinite(array).all():
+    if np.count_nonzero(np.isfinite(array)) < len(array):  # several times as fast as all()
         raise InvalidRequest(f"A vector of “{field.name}” has a number that is not finite.")
     return array
 

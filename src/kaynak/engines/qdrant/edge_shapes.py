@@ -35,7 +35,9 @@ def condition(where: Where) -> Any:
     """Returns one condition."""
     match where:
         case OneOf(key, values):
-            return edge.FieldCondition(key, match=edge.MatchAny([*values]))
+            # One value on its own is found in three quarters of the time.
+            one = edge.MatchValue(values[0]) if len(values) == 1 else edge.MatchAny([*values])
+            return edge.FieldCondition(key, match=one)
         case Between(key, gte, gt, lte, lt):
             return edge.FieldCondition(key, range=edge.RangeFloat(gte=gte, gt=gt, lte=lte, lt=lt))
         case Ids(ids):
@@ -105,9 +107,11 @@ def points(stored: Sequence[Stored]) -> list[edge.Point]:
 
 def query(look: Look) -> edge.QueryRequest:
     """Returns a search."""
-    quantization = edge.QuantizationSearchParams(
-        ignore=look.exact or look.oversampling is None, rescore=True, oversampling=look.oversampling
-    )
+    quantization = None
+    if look.exact or look.oversampling is not None:
+        quantization = edge.QuantizationSearchParams(
+            ignore=look.exact, rescore=True, oversampling=look.oversampling
+        )
     params = edge.SearchParams(hnsw_ef=look.ef, exact=look.exact, quantization=quantization)
     return edge.QueryRequest(
         look.limit,
@@ -124,9 +128,9 @@ def row(found: edge.Record) -> Row:
     return Row(found.id, found.payload or {})  # type: ignore[arg-type]  # ids come back as numbers or UUIDs
 
 
-def scored(found: edge.ScoredPoint) -> Row:
+def scored(found: Sequence[edge.ScoredPoint]) -> list[Row]:
     """Returns what came back of a search."""
-    return Row(found.id, found.payload or {}, found.score)  # type: ignore[arg-type]
+    return [Row(one.id, one.payload or {}, one.score) for one in found]  # type: ignore[arg-type]
 
 
 def point_id(value: int | str | UUID | None) -> PointId | None:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from kaynak.domain import Filter, Json, matches
 from kaynak.engines.checks import MAX_LIMIT
@@ -25,12 +25,12 @@ class Best:
     @property
     def ids(self) -> tuple[int, ...]:
         """Their ids."""
-        return tuple(key for _, key, _ in self.rows)
+        return tuple([key for _, key, _ in self.rows])
 
     @property
     def scores(self) -> tuple[float, ...]:
         """Their scores."""
-        return tuple(score for score, _, _ in self.rows)
+        return tuple([score for score, _, _ in self.rows])
 
 
 async def best(
@@ -47,11 +47,13 @@ async def best(
         sign: -1 where Qdrant's score is a distance.
     """
     limit, asked = look.limit, look.limit + TIES
-    payload = look.payload if where.exact else (*look.payload, SOURCE)
+    exact = where.exact
+    payload = look.payload if exact else (*look.payload, SOURCE)
     while True:
-        wanted = replace(look, where=where.most, limit=asked, payload=payload, ef=look.ef and max(look.ef, asked))
+        ef = look.ef and max(look.ef, asked)
+        wanted = Look(look.using, look.vector, where.most, asked, look.exact, ef, look.oversampling, payload)
         rows = await transport.search(place, wanted)
-        kept = rows if where.exact else [row for row in rows if matches(condition, source_of(row.payload))]
+        kept = rows if exact else [row for row in rows if matches(condition, source_of(row.payload))]
         ended = len(rows) < asked
         if ended or (len(kept) >= limit and (kept[limit - 1].score != rows[-1].score or asked >= _MOST_TIES)):
             break
@@ -60,6 +62,6 @@ async def best(
 
 
 def _ordered(rows: list[Row], sign: float) -> tuple[tuple[float, int, Mapping[str, Json]], ...]:
-    scored = [(sign * row.score, int(row.id), row.payload) for row in rows]
-    scored.sort(key=lambda one: (-one[0], one[1]))
-    return tuple(scored)
+    # By score and id, as which they are sorted without a look at the payload: no two have the same id.
+    scored = sorted([(-sign * score, int(key), payload) for key, payload, score in rows])  # type: ignore[arg-type]
+    return tuple([(-negated, key, payload) for negated, key, payload in scored])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol, TypeAlias
+from typing import Literal, NamedTuple, Protocol, TypeAlias
 from uuid import UUID
 
 from kaynak.domain import Json
@@ -86,8 +86,7 @@ class Stored:
     payload: Mapping[str, Json]
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """A point as it comes back. ``score`` is Qdrant's own, which is a distance for l2; 0 where nothing was scored."""
 
     id: PointId
