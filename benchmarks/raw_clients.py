@@ -69,7 +69,7 @@ class RawPgVector(Raw):
         self._table = f'kaynak_index."{name}"'
 
     async def search(self, query: Query, limit: int, case: Case, kind: Kind) -> Found:
-        ranked = f"SELECT chunk_id, v_text <=> %(q)s::halfvec({len(query)}) AS d FROM {self._table}"  # noqa: S608
+        ranked = f"SELECT chunk_id, v_text <=> %(q)s::halfvec({len(query)}) AS d FROM {self._table}"
         where = self._WHERE[case]
         if kind == "ann":
             statement = f"{ranked} WHERE {where} ORDER BY d LIMIT {limit}"
@@ -137,7 +137,9 @@ class RawEdge(Raw):
     async def search(self, query: Query, limit: int, case: Case, kind: Kind) -> Found:
         condition: Any = None
         if case == "equal":
-            condition = edge.FieldCondition(TERMS, match=edge.MatchValue(term_id(path_key("bucket") + value_key(BUCKET))))
+            condition = edge.FieldCondition(
+                TERMS, match=edge.MatchValue(term_id(path_key("bucket") + value_key(BUCKET)))
+            )
         elif case == "below":
             condition = edge.FieldCondition(ordered_field("bucket", 1), range=edge.RangeFloat(lt=1.0))
         request = edge.QueryRequest(

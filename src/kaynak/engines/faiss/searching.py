@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -15,7 +16,9 @@ from kaynak.engines.faiss.view import View
 from kaynak.engines.protocol import Candidates, Vector, VectorField
 
 _GATHERED = 4000
-"""Places that are compared one by one, where a walk or a look at every code would be no faster."""
+"""Places that are compared exactly, where a walk or a look at every code would be no faster."""
+_SPARSE = 200
+"""Where one place in so many may be found, it takes as long to pick those out as to pass over the others."""
 _READ = 1000
 """The same where vectors have to be read from the database."""
 
@@ -42,7 +45,8 @@ class Best:
 
     def add(self, ids: Numbers, scores: NDArray[np.float32]) -> None:
         """Compares more points."""
-        ids, scores = np.concatenate([self.ids, ids]), np.concatenate([self.scores, scores])
+        if len(self.ids):
+            ids, scores = np.concatenate([self.ids, ids]), np.concatenate([self.scores, scores])
         order = np.lexsort((ids, -scores))[: self.limit]
         self.ids, self.scores = ids[order], scores[order]
 
@@ -74,7 +78,7 @@ class Search:
         self._limit = limit
         self._best = Best(limit)
 
-    def run(self, key: str | None, matching: Mask | None, *, exact: bool) -> Candidates:
+    def run(self, key: Hashable, matching: Mask | None, *, exact: bool) -> Candidates:
         """Returns the nearest points.
 
         Args:
@@ -93,9 +97,11 @@ class Search:
     def _in_files(self, files: Files, chosen: Chosen, *, exact: bool) -> Mode:
         structure = files.structures[self._field.name]
         kept = structure.raw(np.zeros(0, dtype=np.int64)) is not None
-        if chosen.count <= max(_GATHERED if kept else _READ, self._limit):
+        few = chosen.count <= max(_GATHERED if kept else _READ, self._limit)
+        if few and (not kept or chosen.count <= max(structure.size // _SPARSE, self._limit)):
             self._compare(files, np.flatnonzero(chosen.mask))
             return "exact"
+        exact = exact or few
         if exact and not structure.exact:
             self._scan(files, chosen)
             return "exact"
@@ -147,6 +153,8 @@ class Search:
 
     def _in_tail(self, matching: Mask | None) -> None:
         tail = self._view.tail
+        if not len(tail.rows):
+            return
         wanted = tail.alive & tail.having[self._field.name]
         if matching is not None:
             wanted &= matching[tail.payloads]

@@ -69,6 +69,7 @@ class State:
         files: JSON, see `kaynak.engines.faiss.files`.
         last_row: The last that was given to a point.
         last_tombstone: The last there was.
+        last_payload: Number of the last there was.
     """
 
     revision: int
@@ -84,12 +85,14 @@ class State:
     files: str
     last_row: int
     last_tombstone: int
+    last_payload: int
 
 
 _STATE = (
     "SELECT revision, change, points, generation, watermark, forgotten, built, covered, dead, trained, files,"
     " coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'points'), 0),"
-    " coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'tombstones'), 0) FROM state"
+    " coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'tombstones'), 0),"
+    " coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'payloads'), 0) FROM state"
 )
 
 

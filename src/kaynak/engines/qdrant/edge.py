@@ -13,8 +13,8 @@ from kaynak.domain import EngineUnavailable, Json
 from kaynak.engines.qdrant import edge_shapes as shapes
 from kaynak.engines.qdrant.edge_shards import Shard, shard_at
 from kaynak.engines.qdrant.edge_tuning import tuning_of
-from kaynak.engines.qdrant.faults import edge_translated
-from kaynak.engines.qdrant.transport import Look, PayloadIndex, PointId, Row, Shape, Stored, Where, among
+from kaynak.engines.qdrant.faults import edge_raise, edge_translated
+from kaynak.engines.qdrant.transport import Look, PayloadIndex, PointId, Row, Scored, Shape, Stored, Where, among
 from kaynak.engines.threads import on_threads
 
 T = TypeVar("T")
@@ -22,7 +22,7 @@ T = TypeVar("T")
 _UNFLUSHED = 20_000
 """Points in the log after which it is emptied, so that opening a shard does not do too much of it again."""
 
-_TURN = 0.001
+_TURN = 0.005
 """Seconds of reads after which others who wait for the loop have theirs."""
 
 
@@ -126,7 +126,7 @@ class EdgeTransport:
         found, following = await self._read(name, lambda shard: shard.scroll(request))
         return [shapes.row(one) for one in found], shapes.point_id(following)
 
-    async def search(self, name: str, look: Look) -> list[Row]:
+    async def search(self, name: str, look: Look) -> list[Scored]:
         """See `Transport.search`."""
         request = shapes.query(look)
         return shapes.scored(await self._read(name, lambda shard: shard.query(request)))
@@ -187,15 +187,16 @@ class EdgeTransport:
         The engine holds the interpreter during every call, so that a thread would free nobody; and to go to one and
         back takes half as long as a search.
         """
-        shard = self._shard(name)
         if time.monotonic() - self._others_had > _TURN:
             await asyncio.sleep(0)
             self._others_had = time.monotonic()
+        shard = self._shard(name)
         opened = shard.glance(self)
         if opened is not None:
             try:
-                with edge_translated(shard.path):
-                    return work(opened)
+                return work(opened)
+            except BaseException as exc:
+                edge_raise(exc, shard.path)
             finally:
                 shard.done()
 

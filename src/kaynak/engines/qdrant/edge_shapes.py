@@ -19,6 +19,7 @@ from kaynak.engines.qdrant.transport import (
     PayloadIndex,
     PointId,
     Row,
+    Scored,
     Shape,
     Sparse,
     Stored,
@@ -109,15 +110,13 @@ def query(look: Look) -> edge.QueryRequest:
     """Returns a search."""
     quantization = None
     if look.exact or look.oversampling is not None:
-        quantization = edge.QuantizationSearchParams(
-            ignore=look.exact, rescore=True, oversampling=look.oversampling
-        )
+        quantization = edge.QuantizationSearchParams(ignore=look.exact, rescore=True, oversampling=look.oversampling)
     params = edge.SearchParams(hnsw_ef=look.ef, exact=look.exact, quantization=quantization)
     return edge.QueryRequest(
         look.limit,
         query=edge.Query.Nearest(vector_of(look.vector), look.using),
         # An empty filter would be applied to every point.
-        filter=None if look.where == EVERYTHING else filter_of(look.where),
+        filter=None if look.where is EVERYTHING or look.where == EVERYTHING else filter_of(look.where),
         params=params,
         with_payload=list(look.payload) or False,
     )
@@ -128,9 +127,9 @@ def row(found: edge.Record) -> Row:
     return Row(found.id, found.payload or {})  # type: ignore[arg-type]  # ids come back as numbers or UUIDs
 
 
-def scored(found: Sequence[edge.ScoredPoint]) -> list[Row]:
+def scored(found: Sequence[edge.ScoredPoint]) -> list[Scored]:
     """Returns what came back of a search."""
-    return [Row(one.id, one.payload or {}, one.score) for one in found]  # type: ignore[arg-type]
+    return [(one.score, one.id, one.payload or {}) for one in found]  # type: ignore[misc]
 
 
 def point_id(value: int | str | UUID | None) -> PointId | None:

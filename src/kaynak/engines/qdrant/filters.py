@@ -25,7 +25,7 @@ class Compiled:
     @property
     def exact(self) -> bool:
         """Whether both say the same, so that nothing found needs to be looked at."""
-        return self.most == self.least
+        return self.most is self.least or self.most == self.least
 
     @property
     def unsure(self) -> Where:
@@ -39,6 +39,9 @@ class Compiled:
         )
 
 
+_ALL = Compiled(EVERYTHING, EVERYTHING)
+
+
 def compile_filter(condition: Filter | None, tenant: str | None = None) -> Compiled:
     """Returns a filter as conditions on stored payloads.
 
@@ -48,7 +51,7 @@ def compile_filter(condition: Filter | None, tenant: str | None = None) -> Compi
     """
     match condition:
         case None:
-            return Compiled(EVERYTHING, EVERYTHING)
+            return _ALL
         case And(parts):
             both = [compile_filter(part, tenant) for part in parts]
             return Compiled(_all([one.most for one in both]), _all([one.least for one in both]))

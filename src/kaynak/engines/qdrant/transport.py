@@ -87,15 +87,17 @@ class Stored:
 
 
 class Row(NamedTuple):
-    """A point as it comes back. ``score`` is Qdrant's own, which is a distance for l2; 0 where nothing was scored."""
+    """A point as it comes back where nothing is scored."""
 
     id: PointId
     payload: Mapping[str, Json]
-    score: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
+Scored: TypeAlias = tuple[float, PointId, Mapping[str, Json]]
+"""Qdrant's own score, which is a distance for l2, the id, and the payload of a point that was searched for."""
+
+
+class Look(NamedTuple):
     """One search.
 
     Attributes:
@@ -225,7 +227,7 @@ class Transport(Protocol):
         """Returns points by id, and where to go on (``after`` of the next call); None at the end."""
         ...
 
-    async def search(self, name: str, look: Look) -> list[Row]:
+    async def search(self, name: str, look: Look) -> list[Scored]:
         """Returns the best points, best first; in which order ties come is not said."""
         ...
 
