@@ -38,6 +38,7 @@ from kaynak.engines import DenseEngine, EngineOptions, MilvusOptions, dense_engi
 from kaynak.engines.faiss.places import find
 from kaynak.engines.milvus import embedded
 from kaynak.engines.milvus.spec import main_collection
+from kaynak.engines.options import PREFIX
 from kaynak.engines.qdrant.edge_shards import shard_at
 from kaynak.testing.milvus_server import milvus_server
 from raw_clients import BUCKET, Case, Raw, raw_edge, raw_faiss, raw_milvus, raw_pgvector
@@ -85,7 +86,7 @@ class Place:
             elif engine == "faiss":
                 yield await stack.enter_async_context(raw_faiss(find(indexes / "faiss", INDEX), buckets))
             elif engine == "qdrant":
-                shard = shard_at(indexes / "qdrant" / f"kaynak_{INDEX}_vectors")
+                shard = shard_at(indexes / "qdrant" / f"{PREFIX}_{INDEX}_vectors")
                 yield await stack.enter_async_context(raw_edge(shard))
             else:
                 uri = self.server
@@ -93,7 +94,7 @@ class Place:
                     uri = embedded.acquire(indexes / "milvus")
                     stack.callback(embedded.release, indexes / "milvus")
                 lite = self.server is None
-                yield await stack.enter_async_context(raw_milvus(uri, main_collection(INDEX), lite=lite))
+                yield await stack.enter_async_context(raw_milvus(uri, main_collection(PREFIX, INDEX), lite=lite))
 
 
 async def compare(
@@ -136,7 +137,7 @@ async def measure(name: str, engine: str, place: Place, args: argparse.Namespace
     adapter = dense_engine(engine, options)
     lines = []
     try:
-        await load(adapter, vectors, buckets.tolist(), {}, served=place.server is not None)
+        await load(adapter, vectors, buckets.tolist(), {}, served=place.server is not None, grown=False)
         for _ in range(2):  # what was written while an index was being built is built when somebody searches
             await adapter.search(INDEX, queries[0], args.limit)
             if (settle := getattr(adapter, "settle", None)) is not None:

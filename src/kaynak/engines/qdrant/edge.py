@@ -10,6 +10,7 @@ from typing import TypeVar
 import qdrant_edge as edge
 
 from kaynak.domain import EngineUnavailable, Json
+from kaynak.engines.options import PREFIX
 from kaynak.engines.qdrant import edge_shapes as shapes
 from kaynak.engines.qdrant.edge_shards import Shard, shard_at
 from kaynak.engines.qdrant.edge_tuning import tuning_of
@@ -31,6 +32,7 @@ class EdgeTransport:
 
     Args:
         root: Directory of all collections; made when the first one is.
+        prefix: Of the names of collections.
     """
 
     shared = False
@@ -38,7 +40,8 @@ class EdgeTransport:
         "memmap_threshold": "embedded Qdrant has no such threshold; on_disk maps all vectors from disk"
     }
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, prefix: str = PREFIX) -> None:
+        self.prefix = prefix
         self._root = root
         self._shards: dict[str, Shard] = {}
         self._others_had = 0.0

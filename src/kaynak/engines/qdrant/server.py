@@ -35,6 +35,7 @@ class ServerTransport:
     unsupported: Mapping[str, str] = {}
 
     def __init__(self, options: QdrantOptions) -> None:
+        self.prefix = options.prefix
         self._options = options
         self._client: AsyncQdrantClient | None = None
         self._checked = False

@@ -170,6 +170,9 @@ class Transport(Protocol):
     shared: bool
     """Whether other hosts see the same."""
 
+    prefix: str
+    """Of the names of collections."""
+
     unsupported: Mapping[str, str]
     """Index parameters that mean nothing here, and why."""
 
