@@ -39,7 +39,8 @@ from kaynak.engines.faiss.places import find
 from kaynak.engines.milvus import embedded
 from kaynak.engines.milvus.spec import main_collection
 from kaynak.engines.options import PREFIX
-from kaynak.engines.qdrant.edge_shards import shard_at
+from kaynak.engines.qdrant.edge_shards import Shard, shard_at
+from kaynak.engines.qdrant.edge_tuning import worth
 from kaynak.testing.milvus_server import milvus_server
 from raw_clients import BUCKET, Case, Raw, raw_edge, raw_faiss, raw_milvus, raw_pgvector
 
@@ -76,6 +77,11 @@ class Place:
     folder: Path
     server: str | None
 
+    @property
+    def shard(self) -> Shard:
+        """Where embedded Qdrant has the index."""
+        return shard_at(self.folder / "indexes" / "qdrant" / f"{PREFIX}_{INDEX}_vectors")
+
     @asynccontextmanager
     async def raw(self, engine: str, buckets: NDArray[np.int64]) -> AsyncIterator[Raw]:
         """Gives the raw client of an engine whose index has been filled."""
@@ -86,8 +92,7 @@ class Place:
             elif engine == "faiss":
                 yield await stack.enter_async_context(raw_faiss(find(indexes / "faiss", INDEX), buckets))
             elif engine == "qdrant":
-                shard = shard_at(indexes / "qdrant" / f"{PREFIX}_{INDEX}_vectors")
-                yield await stack.enter_async_context(raw_edge(shard))
+                yield await stack.enter_async_context(raw_edge(self.shard))
             else:
                 uri = self.server
                 if uri is None:
@@ -126,6 +131,20 @@ async def compare(
     return kind, *times, float(np.mean(shares))
 
 
+async def built(engine: str, adapter: DenseEngine, place: Place, query: NDArray[np.float32]) -> None:
+    """Returns when nothing is being built of what was written."""
+    for _ in range(2):  # what was written while files were being built is built when somebody searches
+        await adapter.search(INDEX, query, 1)
+        if (settle := getattr(adapter, "settle", None)) is not None:
+            await settle()
+    if engine == "qdrant":
+        for _ in range(300):
+            with place.shard.use(None) as edge:
+                if not worth(edge):
+                    return
+            await asyncio.sleep(1)
+
+
 async def measure(name: str, engine: str, place: Place, args: argparse.Namespace) -> list[Line]:
     """Fills an index and returns a line for each case."""
     count = min(args.vectors, LITE_MOST) if name == "milvus-lite" else args.vectors
@@ -138,10 +157,7 @@ async def measure(name: str, engine: str, place: Place, args: argparse.Namespace
     lines = []
     try:
         await load(adapter, vectors, buckets.tolist(), {}, served=place.server is not None, grown=False)
-        for _ in range(2):  # what was written while an index was being built is built when somebody searches
-            await adapter.search(INDEX, queries[0], args.limit)
-            if (settle := getattr(adapter, "settle", None)) is not None:
-                await settle()
+        await built(engine, adapter, place, queries[0])
         async with place.raw(engine, buckets) as raw:
             for case in FILTERS:
                 mode, ours, theirs, same = await compare(adapter, raw, queries, case, args.limit, args.seconds)

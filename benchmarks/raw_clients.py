@@ -58,19 +58,21 @@ class Raw(ABC):
 
 
 class RawPgVector(Raw):
-    _WHERE = {
-        "all": "TRUE",
-        "equal": f"payload @> '{{\"bucket\": {BUCKET}}}'",
-        "below": "(payload->'bucket')::int < 1",
-    }
+    """psycopg: the index of payloads answers what is equal; what is below is taken for an integer."""
 
     def __init__(self, pool: AsyncConnectionPool[AsyncConnection[Any]], name: str) -> None:
         self._pool = pool
         self._table = f'kaynak_index."{name}"'
+        self._where: dict[Case, str] = {
+            "all": "TRUE",
+            "equal": f"payload @> '{{\"bucket\": {BUCKET}}}'",
+            "below": "(payload->'bucket')::int < 1",
+        }
 
     async def search(self, query: Query, limit: int, case: Case, kind: Kind) -> Found:
+        """See `Raw.search`."""
         ranked = f"SELECT chunk_id, v_text <=> %(q)s::halfvec({len(query)}) AS d FROM {self._table}"
-        where = self._WHERE[case]
+        where = self._where[case]
         if kind == "ann":
             statement = f"{ranked} WHERE {where} ORDER BY d LIMIT {limit}"
         else:  # all that match: the planner is kept from the graph
@@ -82,6 +84,8 @@ class RawPgVector(Raw):
 
 @asynccontextmanager
 async def raw_pgvector(url: str, name: str) -> AsyncIterator[RawPgVector]:
+    """Gives the client, connected."""
+
     async def configure(connection: AsyncConnection[Any]) -> None:
         register(connection)
         for setting in ("hnsw.ef_search = 120", "hnsw.iterative_scan = relaxed_order", "jit = off"):
@@ -95,6 +99,8 @@ async def raw_pgvector(url: str, name: str) -> AsyncIterator[RawPgVector]:
 
 
 class RawFaiss(Raw):
+    """faiss: the index with its graph, or the vectors that it keeps."""
+
     def __init__(self, folder: Path, buckets: NDArray[np.int64], pool: ThreadPoolExecutor) -> None:
         with sqlite3.connect(folder / "index.db") as database:
             files = json.loads(database.execute("SELECT files FROM state").fetchone()[0])
@@ -111,6 +117,8 @@ class RawFaiss(Raw):
         self._pool = pool
 
     async def search(self, query: Query, limit: int, case: Case, kind: Kind) -> Found:
+        """See `Raw.search`."""
+
         def work() -> Found:
             unit = query / np.linalg.norm(query)
             selector = {} if case == "all" else {"sel": self._selectors[case]}
@@ -126,15 +134,19 @@ class RawFaiss(Raw):
 
 @asynccontextmanager
 async def raw_faiss(folder: Path, buckets: NDArray[np.int64]) -> AsyncIterator[RawFaiss]:
+    """Gives the client, with the files read."""
     with ThreadPoolExecutor(4, initializer=faiss.omp_set_num_threads, initargs=(1,)) as pool:
         yield RawFaiss(folder, buckets, pool)
 
 
 class RawEdge(Raw):
+    """qdrant-edge."""
+
     def __init__(self, shard: edge.EdgeShard) -> None:
         self._shard = shard
 
     async def search(self, query: Query, limit: int, case: Case, kind: Kind) -> Found:
+        """See `Raw.search`."""
         condition: Any = None
         if case == "equal":
             condition = edge.FieldCondition(
@@ -153,12 +165,15 @@ class RawEdge(Raw):
 
 @asynccontextmanager
 async def raw_edge(shard: Shard) -> AsyncIterator[RawEdge]:
+    """Gives the client of a shard that the adapter has open."""
     # A shard can be opened once; so this is the object that the adapter has open.
     with shard.use(None) as opened:
         yield RawEdge(opened)
 
 
 class RawMilvus(Raw):
+    """pymilvus."""
+
     def __init__(self, client: AsyncMilvusClient, collection: str, *, lite: bool) -> None:
         self._client = client
         self._collection = collection
@@ -171,6 +186,7 @@ class RawMilvus(Raw):
         self._lite = lite
 
     async def search(self, query: Query, limit: int, case: Case, kind: Kind) -> Found:
+        """See `Raw.search`."""
         found = await self._client.search(
             self._collection,
             data=[query],
@@ -185,6 +201,7 @@ class RawMilvus(Raw):
 
 @asynccontextmanager
 async def raw_milvus(uri: str, collection: str, *, lite: bool) -> AsyncIterator[RawMilvus]:
+    """Gives the client, connected."""
     client = AsyncMilvusClient(uri)
     try:
         yield RawMilvus(client, collection, lite=lite)
