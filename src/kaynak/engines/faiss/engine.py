@@ -218,11 +218,10 @@ class FaissEngine:
         self._background.do(index.name, work)
 
     async def _read(self, name: str, work: Callable[[OpenIndex, Connection], T]) -> T:
-        check_name(name)
-        # To join paths takes a good part of the time that nothing but asking faiss should take.
+        # To check names and to join paths takes a good part of the time that nothing but asking faiss should take.
         directory = self._directories.get(name)
         if directory is None:
-            directory = self._directories[name] = self._root / name
+            directory = self._directories[name] = self._root / check_name(name)
 
         def run() -> T:
             with translated(name, directory):

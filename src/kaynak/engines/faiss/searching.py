@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -32,16 +31,23 @@ _BATCH = 4000
 _READ_MOST = 4000
 """Vectors that are read from the database to be compared once more, at most, unless the limit is greater."""
 
+_NO_IDS: Numbers = np.zeros(0, dtype=np.int64)
+_NO_SCORES: NDArray[np.float32] = np.zeros(0, dtype=np.float32)
+
 Mode = Literal["exact", "ann"]
 
 
-@dataclass(slots=True)
 class Best:
-    """The nearest points there are among those that were compared."""
+    """The nearest points there are among those that were compared.
 
-    limit: int
-    ids: Numbers = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
-    scores: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, dtype=np.float32))
+    Args:
+        limit: At most this many.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.ids = _NO_IDS
+        self.scores = _NO_SCORES
 
     def add(self, ids: Numbers, scores: NDArray[np.float32]) -> None:
         """Compares more points."""
@@ -96,7 +102,7 @@ class Search:
 
     def _in_files(self, files: Files, chosen: Chosen, *, exact: bool) -> Mode:
         structure = files.structures[self._field.name]
-        kept = structure.raw(np.zeros(0, dtype=np.int64)) is not None
+        kept = structure.kept
         few = chosen.count <= max(_GATHERED if kept else _READ, self._limit)
         if few and (not kept or chosen.count <= max(structure.size // _SPARSE, self._limit)):
             self._compare(files, np.flatnonzero(chosen.mask))
@@ -133,7 +139,7 @@ class Search:
     def _compare(self, files: Files, places: Numbers) -> NDArray[np.float32]:
         """Compares with the vectors at these places as they came; returns their scores in any order."""
         members = files.members[self._field.name]
-        every: list[NDArray[np.float32]] = [np.zeros(0, dtype=np.float32)]
+        every: list[NDArray[np.float32]] = []
         for start in range(0, len(places), _BATCH):
             part = places[start : start + _BATCH]
             inside = part if members is None else members[part]
@@ -142,7 +148,7 @@ class Search:
                 rows, raw = read_some(self._connection, self._field, files.table.rows[inside])
                 inside = np.searchsorted(files.table.rows, rows)
             every.append(self._add(files.table.ids[inside], raw))
-        return np.concatenate(every)
+        return every[0] if len(every) == 1 else np.concatenate([_NO_SCORES, *every])
 
     def _scan(self, files: Files, chosen: Chosen) -> None:
         """Compares with all that were chosen, one batch of rows after the other."""

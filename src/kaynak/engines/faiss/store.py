@@ -6,9 +6,8 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from kaynak.domain import CorruptIndex
 from kaynak.engines.faiss.spec import Layout
@@ -51,8 +50,7 @@ class Connection(sqlite3.Connection):
     """Of one thread at a time."""
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(NamedTuple):
     """Where an index stands.
 
     Attributes:
