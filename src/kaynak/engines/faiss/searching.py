@@ -10,7 +10,7 @@ from kaynak.engines.faiss.files import Files
 from kaynak.engines.faiss.spec import Layout
 from kaynak.engines.faiss.store import Connection
 from kaynak.engines.faiss.structures import Chosen
-from kaynak.engines.faiss.vectors import Mask, Matrix, Numbers, prepared, read_all, read_some, similarity
+from kaynak.engines.faiss.vectors import Mask, Matrix, Numbers, prepared_one, read_all, read_some, similarity
 from kaynak.engines.faiss.view import View
 from kaynak.engines.protocol import Candidates, Vector, VectorField
 
@@ -80,7 +80,7 @@ class Search:
         self._view = view
         self._layout = layout
         self._field = which
-        self._query = prepared(vector[None], which)[0]
+        self._query = prepared_one(vector, which)
         self._limit = limit
         self._best = Best(limit)
 
