@@ -8,8 +8,11 @@ from kaynak.engines.qdrant.filters import Compiled
 from kaynak.engines.qdrant.payloads import SOURCE, source_of
 from kaynak.engines.qdrant.transport import Look, Transport
 
-TIES = 4
+_TIES = 4
 """Asked for beyond the limit, as Qdrant does not say which of equal points comes first."""
+
+_MARGIN = 16
+"""The same by quantized vectors, where it also means that more are compared by the original ones."""
 
 _MOST_TIES = 4 * MAX_LIMIT
 
@@ -35,7 +38,7 @@ async def best(
         where: Whatever is not exact about it is looked at here.
         sign: -1 where Qdrant's score is a distance.
     """
-    limit, asked = look.limit, look.limit + TIES
+    limit, asked = look.limit, look.limit + (_TIES if look.oversampling is None else _MARGIN)
     exact = where.exact
     payload = look.payload if exact else (*look.payload, SOURCE)
     while True:
