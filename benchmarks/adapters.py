@@ -40,7 +40,7 @@ from kaynak.engines.milvus import embedded
 from kaynak.engines.milvus.spec import main_collection
 from kaynak.engines.options import PREFIX
 from kaynak.engines.qdrant.edge_shards import Shard, shard_at
-from kaynak.engines.qdrant.edge_tuning import worth
+from kaynak.engines.qdrant.edge_tuning import tuning_of, worth
 from kaynak.testing.milvus_server import milvus_server
 from raw_clients import BUCKET, Case, Raw, raw_edge, raw_faiss, raw_milvus, raw_pgvector
 
@@ -142,6 +142,7 @@ async def built(engine: str, adapter: DenseEngine, place: Place, query: NDArray[
             with place.shard.use(None) as edge:
                 if not worth(edge):
                     return
+            tuning_of(place.shard).begin()
             await asyncio.sleep(1)
 
 
