@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 LOCKED := install --no-deps --require-hashes --only-binary :all: -r
 export KAYNAK_DATA_DIR ?= $(CURDIR)/.kaynak
-BENCHMARKS := $(basename $(notdir $(filter-out %/common.py,$(wildcard benchmarks/[a-z]*.py))))
+BENCHMARKS := $(basename $(notdir $(filter-out %/common.py %/raw_clients.py,$(wildcard benchmarks/[a-z]*.py))))
 
 .DEFAULT_GOAL := help
 .PHONY: help install run demo test proof fuzz check audit format bench lock clean $(BENCHMARKS:%=bench-%)

@@ -109,7 +109,7 @@ class _Builder:
             raise InvalidFilter(
                 f"{field}.{op}: the value has a character that cannot be stored (NUL or a lone surrogate)."
             )
-        return self._at(field, f' ? (@.type() == "{kind}" && @ {_SIGNS[op]} {literal})')
+        return self._at(field, f' ? (@ {_SIGNS[op]} {literal} && @.type() == "{kind}")')
 
     def _at(self, field: str, rest: str) -> str:
         if _UNSTORABLE.search(field):
@@ -124,10 +124,11 @@ class _Builder:
 def _equality(value: JsonScalar) -> str | None:
     """Returns the jsonpath test for one value; None if no stored value equals it.
 
-    The test of the type keeps jsonpath from looking into an array within an array.
+    The test of the type keeps jsonpath from looking into an array within an array. It takes as long as the other one,
+    and comes last, so that what is not equal is spared it.
     """
     literal = _literal(value)
-    return literal and f'(@.type() == "{_kind(value)}" && @ == {literal})'
+    return literal and f'(@ == {literal} && @.type() == "{_kind(value)}")'
 
 
 def _kind(value: JsonScalar) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from math import isfinite
 
 import numpy as np
 
@@ -85,9 +86,18 @@ def check_vector(vector: Vector, field: VectorField) -> Vector:
     array = np.ascontiguousarray(vector, dtype=np.float32)
     if array.shape != (field.dimensions,):
         raise InvalidRequest(f"A vector of “{field.name}” has {field.dimensions} numbers, not {array.shape}.")
-    if not np.isfinite(array).all():
+    if np.count_nonzero(np.isfinite(array)) < len(array):  # several times as fast as all()
         raise InvalidRequest(f"A vector of “{field.name}” has a number that is not finite.")
     return array
+
+
+def check_numbers(vector: Vector, field: VectorField) -> list[float]:
+    """Returns the vector as a list; otherwise as `check_vector`, in half the time."""
+    numbers: list[float] = np.asarray(vector, dtype=np.float32).tolist()
+    # The sum of some thousand floats of 32 bits is within the range of 64, so that it is finite if they are.
+    if np.shape(vector) != (field.dimensions,) or not isfinite(sum(numbers)):
+        check_vector(vector, field)
+    return numbers
 
 
 def check_points(points: Sequence[Point], fields: Sequence[VectorField]) -> None:

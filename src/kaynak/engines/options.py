@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+PREFIX = "kaynak"
+"""Begins the names of what engines keep in stores that may have other things too."""
+
 
 @dataclass(frozen=True, slots=True)
 class PgVectorOptions:
@@ -28,6 +31,8 @@ class QdrantOptions:
         replicas: Copies of each shard of new collections.
         write_consistency: Copies that must have a write before it counts.
         seconds: Most time for one request.
+        prefix: Begins the names of its collections, so that several installations can share a server: a letter, then
+            letters and digits, all small.
     """
 
     url: str | None = None
@@ -36,6 +41,7 @@ class QdrantOptions:
     replicas: int = 1
     write_consistency: int = 1
     seconds: float = 30.0
+    prefix: str = PREFIX
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +55,8 @@ class MilvusOptions:
         shards: Of new collections.
         replicas: Copies in memory of what is loaded.
         seconds: Most time for one request.
+        prefix: Begins the names of its collections, so that several installations can share a server: a letter, then
+            letters and digits, all small.
     """
 
     uri: str | None = None
@@ -57,6 +65,7 @@ class MilvusOptions:
     shards: int = 1
     replicas: int = 1
     seconds: float = 30.0
+    prefix: str = PREFIX
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +81,8 @@ class ArangoOptions:
         replicas: Copies of each shard.
         write_consistency: Copies that must have a write before it counts.
         seconds: Most time for one request.
+        prefix: Begins the names of its collections, so that several installations can share a server: a letter, then
+            letters and digits, all small.
     """
 
     url: str | None = None
@@ -82,6 +93,7 @@ class ArangoOptions:
     replicas: int = 1
     write_consistency: int = 1
     seconds: float = 30.0
+    prefix: str = PREFIX
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,7 +71,7 @@ def _qdrant(options: EngineOptions) -> Transport:
     with _installed("qdrant-embedded"):
         from kaynak.engines.qdrant.edge import EdgeTransport
 
-        return EdgeTransport(options.data_dir / "indexes" / "qdrant")
+        return EdgeTransport(options.data_dir / "indexes" / "qdrant", options.qdrant.prefix)
 
 
 def _qdrant_dense(options: EngineOptions) -> DenseEngine:

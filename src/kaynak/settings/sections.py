@@ -130,6 +130,10 @@ class PgVectorSettings(BaseModel):
     )
 
 
+_PREFIX = r"^[a-z][a-z0-9]{0,30}$"
+_PREFIX_MEANS = "Begins the names of all that is kept there: a different one for each installation on a shared server."
+
+
 class QdrantSettings(BaseModel):
     """Qdrant, as a vector store."""
 
@@ -141,6 +145,7 @@ class QdrantSettings(BaseModel):
     replicas: int = Field(1, ge=1, description="Copies of each shard of new indexes.")
     write_consistency: int = Field(1, ge=1, description="Copies that must have a write before it counts.")
     seconds: float = Field(30, gt=0, description="Most time for one request.")
+    prefix: str = Field("kaynak", pattern=_PREFIX, description=_PREFIX_MEANS)
 
 
 class MilvusSettings(BaseModel):
@@ -154,6 +159,7 @@ class MilvusSettings(BaseModel):
     shards: int = Field(1, ge=1, description="Shards of new indexes.")
     replicas: int = Field(1, ge=1, description="Copies of new indexes in memory.")
     seconds: float = Field(30, gt=0, description="Most time for one request.")
+    prefix: str = Field("kaynak", pattern=_PREFIX, description=_PREFIX_MEANS)
 
 
 class ArangoSettings(BaseModel):
@@ -167,6 +173,7 @@ class ArangoSettings(BaseModel):
     replicas: int = Field(1, ge=1, description="Copies of each shard of new indexes.")
     write_consistency: int = Field(1, ge=1, description="Copies that must have a write before it counts.")
     seconds: float = Field(30, gt=0, description="Most time for one request.")
+    prefix: str = Field("kaynak", pattern=_PREFIX, description=_PREFIX_MEANS)
 
 
 class PriceSettings(BaseModel):

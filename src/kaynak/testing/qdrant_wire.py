@@ -110,7 +110,7 @@ def filter_of(body: Any) -> edge.Filter:
 def _condition(body: Any) -> Any:
     if "key" in body:
         asked = take(body, "key", "match", "range")
-        match = edge.MatchAny(take(asked["match"], "any")["any"]) if "match" in asked else None
+        match = _match(asked["match"]) if "match" in asked else None
         bounds = edge.RangeFloat(**take(asked["range"], "gte", "gt", "lte", "lt")) if "range" in asked else None
         return edge.FieldCondition(asked["key"], match=match, range=bounds)
     if "has_id" in body:
@@ -118,6 +118,13 @@ def _condition(body: Any) -> Any:
     if "has_vector" in body:
         return edge.HasVectorCondition(take(body, "has_vector")["has_vector"])
     return filter_of(body)
+
+
+def _match(body: Any) -> Any:
+    asked = take(body, "any", "value")
+    if len(asked) != 1:
+        raise Refused(400, "Format error in JSON body: match")
+    return edge.MatchAny(asked["any"]) if "any" in asked else edge.MatchValue(asked["value"])
 
 
 def _id(value: Any) -> int | UUID:

@@ -12,6 +12,8 @@ from kaynak.domain import OWNER, Ailment, Examination, Forbidden, Misconfigured,
 from kaynak.engines import DenseSpec, Point, VectorField
 from kaynak.engines.memory import MemoryDense, MemoryLexical
 from kaynak.engines.pgvector import PgVectorEngine
+from kaynak.engines.qdrant import QdrantDense
+from kaynak.engines.qdrant.edge import EdgeTransport
 from kaynak.engines.tantivy import TantivyEngine
 from kaynak.indexing import Doctor, Indexes, Wanted
 from kaynak.testing.doomed_worker import REAL
@@ -173,3 +175,19 @@ async def test_a_store_that_is_not_set_up_is_named_as_not_looked_at(workshop: Wo
     assert "nowhere" not in found.checked
     assert found.unchecked == ("nowhere: It is not set where it is.",)
     assert found.healthy
+
+
+async def test_what_another_installation_keeps_in_the_same_store_is_its_own(
+    workshop: Workshop, doctor: Doctor, tmp_path: Path
+) -> None:
+    ours, theirs = (QdrantDense(EdgeTransport(tmp_path / "qdrant", prefix)) for prefix in ("ours", "theirs"))
+    workshop.dense["qdrant"] = ours
+    async with workshop.catalog.begin() as unit:
+        await unit.connection.execute(text("SELECT setval(pg_get_serial_sequence('kaynak.generations', 'id'), 7)"))
+    spec = DenseSpec("g5", (VectorField("text", 16),))
+    await theirs.create(spec)
+    assert (await doctor.examine(OWNER, repair=True)).healthy
+    await ours.create(spec)
+    assert ailments(await doctor.examine(OWNER, repair=True)) == [("qdrant", Ailment.ORPHANED, 1)]
+    assert (await ours.exists("g5"), await theirs.exists("g5")) == (False, True)
+    await theirs.close()

@@ -365,7 +365,9 @@ def test_ids_that_qdrant_cannot_hold_are_refused(tmp_path: Path) -> None:
 def test_without_a_url_it_is_embedded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     engine = dense_engine("qdrant", EngineOptions("", tmp_path))
     assert not engine.capabilities.shared
-    assert dense_engine("qdrant", EngineOptions("", tmp_path, QdrantOptions("http://127.0.0.1:1"))).capabilities.shared
+    assert dense_engine(
+        "qdrant", EngineOptions("", tmp_path, qdrant=QdrantOptions("http://127.0.0.1:1"))
+    ).capabilities.shared
     monkeypatch.delitem(sys.modules, "kaynak.engines.qdrant.edge")
     monkeypatch.setitem(sys.modules, "qdrant_edge", None)
     with pytest.raises(Misconfigured) as caught:

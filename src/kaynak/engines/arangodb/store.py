@@ -42,7 +42,7 @@ class ArangoStore:
         self._client = Client(options)
 
     def _collection(self, name: str) -> str:
-        return f"kaynak_{self.side}_{check_name(name)}"
+        return f"{self._client.options.prefix}_{self.side}_{check_name(name)}"
 
     async def exists(self, name: str) -> bool:
         """Returns whether the index is there and complete."""

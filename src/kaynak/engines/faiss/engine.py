@@ -52,6 +52,7 @@ class FaissEngine:
         self._root = root.absolute()
         self._build_rows = build_rows
         self._indexes: dict[str, OpenIndex] = {}
+        self._directories: dict[str, Path] = {}
         self._lock = threading.Lock()
         self._searching = ThreadPoolExecutor(
             threads, thread_name_prefix="faiss-search", initializer=faiss.omp_set_num_threads, initargs=(1,)
@@ -92,8 +93,9 @@ class FaissEngine:
             return await self._read(name, lambda index, connection: read_state(connection, index.name).points)
 
         def work(index: OpenIndex, connection: Connection) -> int:
-            _, matching = index.filters.matching(connection, condition)
-            return self._view(index, connection).count(matching)
+            view = self._view(index, connection)
+            _, matching = index.filters.matching(connection, view.state.last_payload, condition)
+            return view.count(matching)
 
         return await self._read(name, work)
 
@@ -137,8 +139,10 @@ class FaissEngine:
         def work(index: OpenIndex, connection: Connection) -> Candidates:
             which = pick_field(index.layout.fields, field)
             query = check_vector(vector, which)
-            key, matching = (None, None) if condition is None else index.filters.matching(connection, condition)
             view = self._view(index, connection)
+            key, matching = None, None
+            if condition is not None:
+                key, matching = index.filters.matching(connection, view.state.last_payload, condition)
             return Search(connection, view, index.layout, query, which, limit).run(key, matching, exact=exact)
 
         return await self._read(name, work)
@@ -214,10 +218,13 @@ class FaissEngine:
         self._background.do(index.name, work)
 
     async def _read(self, name: str, work: Callable[[OpenIndex, Connection], T]) -> T:
-        check_name(name)
+        # To check names and to join paths takes a good part of the time that nothing but asking faiss should take.
+        directory = self._directories.get(name)
+        if directory is None:
+            directory = self._directories[name] = self._root / check_name(name)
 
         def run() -> T:
-            with translated(name, self._root / name):
+            with translated(name, directory):
                 for _ in range(_ATTEMPTS):
                     index = self._index(name)
                     try:

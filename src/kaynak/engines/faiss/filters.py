@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import threading
 from collections import OrderedDict
+from collections.abc import Hashable
 
 import numpy as np
 
@@ -35,29 +36,44 @@ class Filters:
     """
 
     def __init__(self) -> None:
-        self._known: OrderedDict[str, Mask] = OrderedDict()
+        self._known: OrderedDict[Hashable, Mask] = OrderedDict()
         self._lock = threading.Lock()
 
-    def matching(self, connection: Connection, condition: Filter) -> tuple[str, Mask]:
-        """Returns a name for the filter, and whether it holds, by number of payload."""
-        # Not the filter itself, in which 1 and true are equal.
-        key = repr(condition)
-        (last,) = connection.execute(
-            "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'payloads'), 0)"
-        ).fetchone()
+    def matching(self, connection: Connection, last: int, condition: Filter) -> tuple[Hashable, Mask]:
+        """Returns a name for the filter, and whether it holds, by number of payload up to the last one."""
+        key = _key(condition)
         with self._lock:
             known = self._known.get(key)
+            if known is not None:
+                self._known.move_to_end(key)
         start = 0 if known is None else len(known)
         if known is None or start <= last:
-            new = _Span(connection, start, int(last) + 1).matching(condition)
+            new = _Span(connection, start, last + 1).matching(condition)
             known = new if known is None else np.concatenate([known, new])
+            self._note(condition, key, known)
+        return key, known
+
+    def _note(self, condition: Filter, key: Hashable, known: Mask) -> None:
+        if len(repr(condition)) > _LONGEST:
+            return
         with self._lock:
-            if len(key) <= _LONGEST:
-                self._known[key] = known
-                self._known.move_to_end(key)
+            self._known[key] = known
+            self._known.move_to_end(key)
             while len(self._known) > _REMEMBERED:
                 self._known.popitem(last=False)
-        return key, known
+
+
+def _key(condition: Filter) -> Hashable:
+    """Returns what tells filters apart: not they themselves, in which 1 and true are equal."""
+    match condition:
+        case And(parts) | Or(parts):
+            return type(condition), tuple([_key(part) for part in parts])
+        case Not(part):
+            return Not, _key(part)
+        case Condition():
+            value = condition.value
+            kinds = tuple(map(type, value)) if isinstance(value, tuple) else type(value)
+            return condition.field, condition.op, value, kinds
 
 
 class _Span:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -32,6 +33,7 @@ class OpenIndex:
         self.name = name
         self.directory = directory
         self.store = Store(directory / FILE, name)
+        self._place = str(self.store.path)
         self.filters = Filters()
         try:
             with self.store.transaction() as connection:
@@ -49,7 +51,7 @@ class OpenIndex:
     @property
     def there(self) -> bool:
         """Whether it was not dropped."""
-        return self.store.path.exists()
+        return os.path.exists(self._place)  # noqa: PTH110 - which takes a third of the time
 
     def close(self) -> None:
         """Closes its files."""

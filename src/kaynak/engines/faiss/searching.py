@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Hashable
 from typing import Literal
 
 import numpy as np
@@ -10,12 +10,14 @@ from kaynak.engines.faiss.files import Files
 from kaynak.engines.faiss.spec import Layout
 from kaynak.engines.faiss.store import Connection
 from kaynak.engines.faiss.structures import Chosen
-from kaynak.engines.faiss.vectors import Mask, Matrix, Numbers, prepared, read_all, read_some, similarity
+from kaynak.engines.faiss.vectors import Mask, Matrix, Numbers, prepared_one, read_all, read_some, similarity
 from kaynak.engines.faiss.view import View
 from kaynak.engines.protocol import Candidates, Vector, VectorField
 
 _GATHERED = 4000
-"""Places that are compared one by one, where a walk or a look at every code would be no faster."""
+"""Places that are compared exactly, where a walk or a look at every code would be no faster."""
+_SPARSE = 200
+"""Where one place in so many may be found, it takes as long to pick those out as to pass over the others."""
 _READ = 1000
 """The same where vectors have to be read from the database."""
 
@@ -29,20 +31,28 @@ _BATCH = 4000
 _READ_MOST = 4000
 """Vectors that are read from the database to be compared once more, at most, unless the limit is greater."""
 
+_NO_IDS: Numbers = np.zeros(0, dtype=np.int64)
+_NO_SCORES: NDArray[np.float32] = np.zeros(0, dtype=np.float32)
+
 Mode = Literal["exact", "ann"]
 
 
-@dataclass(slots=True)
 class Best:
-    """The nearest points there are among those that were compared."""
+    """The nearest points there are among those that were compared.
 
-    limit: int
-    ids: Numbers = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
-    scores: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, dtype=np.float32))
+    Args:
+        limit: At most this many.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.ids = _NO_IDS
+        self.scores = _NO_SCORES
 
     def add(self, ids: Numbers, scores: NDArray[np.float32]) -> None:
         """Compares more points."""
-        ids, scores = np.concatenate([self.ids, ids]), np.concatenate([self.scores, scores])
+        if len(self.ids):
+            ids, scores = np.concatenate([self.ids, ids]), np.concatenate([self.scores, scores])
         order = np.lexsort((ids, -scores))[: self.limit]
         self.ids, self.scores = ids[order], scores[order]
 
@@ -70,11 +80,11 @@ class Search:
         self._view = view
         self._layout = layout
         self._field = which
-        self._query = prepared(vector[None], which)[0]
+        self._query = prepared_one(vector, which)
         self._limit = limit
         self._best = Best(limit)
 
-    def run(self, key: str | None, matching: Mask | None, *, exact: bool) -> Candidates:
+    def run(self, key: Hashable, matching: Mask | None, *, exact: bool) -> Candidates:
         """Returns the nearest points.
 
         Args:
@@ -92,10 +102,12 @@ class Search:
 
     def _in_files(self, files: Files, chosen: Chosen, *, exact: bool) -> Mode:
         structure = files.structures[self._field.name]
-        kept = structure.raw(np.zeros(0, dtype=np.int64)) is not None
-        if chosen.count <= max(_GATHERED if kept else _READ, self._limit):
+        kept = structure.kept
+        few = chosen.count <= max(_GATHERED if kept else _READ, self._limit)
+        if few and (not kept or chosen.count <= max(structure.size // _SPARSE, self._limit)):
             self._compare(files, np.flatnonzero(chosen.mask))
             return "exact"
+        exact = exact or few
         if exact and not structure.exact:
             self._scan(files, chosen)
             return "exact"
@@ -127,7 +139,7 @@ class Search:
     def _compare(self, files: Files, places: Numbers) -> NDArray[np.float32]:
         """Compares with the vectors at these places as they came; returns their scores in any order."""
         members = files.members[self._field.name]
-        every: list[NDArray[np.float32]] = [np.zeros(0, dtype=np.float32)]
+        every: list[NDArray[np.float32]] = []
         for start in range(0, len(places), _BATCH):
             part = places[start : start + _BATCH]
             inside = part if members is None else members[part]
@@ -136,7 +148,7 @@ class Search:
                 rows, raw = read_some(self._connection, self._field, files.table.rows[inside])
                 inside = np.searchsorted(files.table.rows, rows)
             every.append(self._add(files.table.ids[inside], raw))
-        return np.concatenate(every)
+        return every[0] if len(every) == 1 else np.concatenate([_NO_SCORES, *every])
 
     def _scan(self, files: Files, chosen: Chosen) -> None:
         """Compares with all that were chosen, one batch of rows after the other."""
@@ -147,6 +159,8 @@ class Search:
 
     def _in_tail(self, matching: Mask | None) -> None:
         tail = self._view.tail
+        if not len(tail.rows):
+            return
         wanted = tail.alive & tail.having[self._field.name]
         if matching is not None:
             wanted &= matching[tail.payloads]

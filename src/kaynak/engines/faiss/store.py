@@ -6,9 +6,8 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from kaynak.domain import CorruptIndex
 from kaynak.engines.faiss.spec import Layout
@@ -51,8 +50,7 @@ class Connection(sqlite3.Connection):
     """Of one thread at a time."""
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(NamedTuple):
     """Where an index stands.
 
     Attributes:
@@ -69,6 +67,7 @@ class State:
         files: JSON, see `kaynak.engines.faiss.files`.
         last_row: The last that was given to a point.
         last_tombstone: The last there was.
+        last_payload: Number of the last there was.
     """
 
     revision: int
@@ -84,12 +83,14 @@ class State:
     files: str
     last_row: int
     last_tombstone: int
+    last_payload: int
 
 
 _STATE = (
     "SELECT revision, change, points, generation, watermark, forgotten, built, covered, dead, trained, files,"
     " coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'points'), 0),"
-    " coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'tombstones'), 0) FROM state"
+    " coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'tombstones'), 0),"
+    " coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'payloads'), 0) FROM state"
 )
 
 

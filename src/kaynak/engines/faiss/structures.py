@@ -54,6 +54,8 @@ class Structure:
         if flat:
             data = faiss.rev_swig_ptr(self._storage.get_xb(), self.size * self._storage.d)
             self._vectors = data.reshape(self.size, self._storage.d)
+        self.kept = flat
+        """Whether `raw` has them."""
         self.exact = flat or (self._listed and layout.whole)
         """Whether it has the vectors as they came, so that asking all of it is exact."""
 

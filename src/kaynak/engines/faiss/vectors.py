@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from math import sqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +30,15 @@ def prepared(matrix: Matrix, field: VectorField) -> Matrix:
     lengths = np.sqrt(np.einsum("ij,ij->i", matrix, matrix, dtype=np.float64))
     lengths[lengths == 0] = 1.0
     unit: Matrix = (matrix / lengths[:, None]).astype(np.float32)
+    return unit
+
+
+def prepared_one(vector: Vector, field: VectorField) -> Vector:
+    """Returns a vector as `prepared` does, in a fraction of the time that it takes for one row."""
+    if field.metric != "cosine":
+        return vector
+    wide = vector.astype(np.float64)
+    unit: Vector = (wide / (sqrt(wide.dot(wide)) or 1.0)).astype(np.float32)
     return unit
 
 

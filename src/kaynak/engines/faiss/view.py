@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -123,9 +123,9 @@ class View:
     tail: SeenTail
     gone: Numbers
     growing: Tail
-    _chosen: dict[tuple[str, str | None], Chosen] = field(default_factory=dict)
+    _chosen: dict[tuple[str, Hashable], Chosen] = field(default_factory=dict)
 
-    def chosen(self, files: Files, field: VectorField, key: str | None, matching: Mask | None) -> Chosen:
+    def chosen(self, files: Files, field: VectorField, key: Hashable, matching: Mask | None) -> Chosen:
         """Returns which places in the index of a field may be found.
 
         Args:

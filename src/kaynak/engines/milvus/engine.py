@@ -47,7 +47,7 @@ class MilvusEngine:
         """See `DenseEngine.create`."""
         check_name(spec.name)
         replicas = 1 if self._store.embedded else self._store.options.replicas
-        layout = layout_of(spec, embedded=self._store.embedded, replicas=replicas)
+        layout = layout_of(spec, embedded=self._store.embedded, replicas=replicas, prefix=self._store.options.prefix)
 
         def work(client: MilvusClient) -> None:
             with self._store.lock(spec.name):
@@ -147,7 +147,9 @@ class MilvusEngine:
         def run(client: MilvusClient) -> T:
             layout = self._layouts.get(name)
             if layout is None:
-                layout = layout_from(name, labels.read(self._store, client, name)[labels.SPEC])
+                layout = layout_from(
+                    name, labels.read(self._store, client, name)[labels.SPEC], self._store.options.prefix
+                )
                 # A server that was started again, or files that were just opened, may not have it in memory.
                 for one in layout.collections:
                     labels.load(self._store, client, one)

@@ -45,7 +45,7 @@ def read(store: Store, client: MilvusClient, name: str) -> dict[str, Any]:
 
 def find(store: Store, client: MilvusClient, name: str) -> dict[str, Any] | None:
     """Returns the label, or None: there is no such index, or it was never finished."""
-    main = main_collection(name)
+    main = main_collection(store.options.prefix, name)
     try:
         try:
             return _newest(store, client, name)
@@ -63,7 +63,7 @@ def find(store: Store, client: MilvusClient, name: str) -> dict[str, Any] | None
 
 def _newest(store: Store, client: MilvusClient, name: str) -> dict[str, Any] | None:
     rows = client.query(
-        main_collection(name),
+        main_collection(store.options.prefix, name),
         filter=f"id <= {LABELS}",
         output_fields=["id", SPEC, REVISION, WRITTEN],
         limit=_MOST,

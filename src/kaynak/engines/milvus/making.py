@@ -47,7 +47,7 @@ def _make_collection(store: Store, client: MilvusClient, layout: Layout, name: s
 
 def remove(store: Store, client: MilvusClient, name: str) -> None:
     """Removes the collections of an index, the one that says that it is there first."""
-    main = main_collection(name)
+    main = main_collection(store.options.prefix, name)
     for one in sorted(client.list_collections(timeout=store.options.seconds)):
         if one == main or one.startswith(f"{main}_"):
             client.drop_collection(one, timeout=store.options.seconds)

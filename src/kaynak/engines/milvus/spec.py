@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from kaynak.domain import Json, Unsupported
 from kaynak.engines.checks import check_fields, check_params
+from kaynak.engines.options import PREFIX
 from kaynak.engines.protocol import DenseSpec, VectorField
 
 METRICS = {"cosine": "IP", "dot": "IP", "l2": "L2"}
@@ -43,6 +44,7 @@ class Layout:
         index_type: Of all of them.
         params: Of the index type, all of them.
         strong: Whether every read waits until the server has caught up with the moment it was asked.
+        prefix: Of the names of its collections.
     """
 
     name: str
@@ -50,11 +52,12 @@ class Layout:
     index_type: str
     params: Mapping[str, int]
     strong: bool
+    prefix: str = PREFIX
 
     @property
     def main(self) -> str:
         """Name of the collection of the first field, in which specification and revision are kept too."""
-        return main_collection(self.name)
+        return main_collection(self.prefix, self.name)
 
     @property
     def collections(self) -> tuple[str, ...]:
@@ -101,12 +104,12 @@ class Layout:
         return named.get(name, self.params.get(name))
 
 
-def main_collection(name: str) -> str:
+def main_collection(prefix: str, name: str) -> str:
     """Returns the name of an index's first collection. Names of indexes have no capitals, so none begins another's."""
-    return f"kaynak_{name}_Dense"
+    return f"{prefix}_{name}_Dense"
 
 
-def layout_of(spec: DenseSpec, *, embedded: bool, replicas: int = 1) -> Layout:
+def layout_of(spec: DenseSpec, *, embedded: bool, replicas: int = 1, prefix: str = PREFIX) -> Layout:
     """Checks a specification.
 
     Args:
@@ -114,6 +117,7 @@ def layout_of(spec: DenseSpec, *, embedded: bool, replicas: int = 1) -> Layout:
         embedded: Whether it is for milvus-lite, which by default compares with every vector: it looks at each row in
             Python in any case, so that a graph halves what a search takes, and makes all else slower.
         replicas: Copies in memory.
+        prefix: Of the names of its collections.
 
     Raises:
         InvalidRequest: Names or dimensions are malformed.
@@ -144,11 +148,11 @@ def layout_of(spec: DenseSpec, *, embedded: bool, replicas: int = 1) -> Layout:
         if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
             raise Unsupported(f"{name} must be a whole number from {least:,} to {most:,}.")
         params[name] = value
-    return Layout(spec.name, spec.fields, index_type, params, consistency == "strong")
+    return Layout(spec.name, spec.fields, index_type, params, consistency == "strong", prefix)
 
 
-def layout_from(name: str, stored: str) -> Layout:
+def layout_from(name: str, stored: str, prefix: str = PREFIX) -> Layout:
     """Returns the layout of an existing index from what is kept with it."""
     kept = json.loads(stored)
     fields = tuple(VectorField(one[0], int(one[1]), one[2]) for one in kept["fields"])
-    return Layout(name, fields, kept["index_type"], kept["params"], kept["strong"])
+    return Layout(name, fields, kept["index_type"], kept["params"], kept["strong"], prefix)

@@ -52,7 +52,7 @@ class Store:
     @property
     def place(self) -> str:
         """What tells this store from others of the process."""
-        return f"{self.options.uri or self._root.resolve()}/{self.options.database}"
+        return f"{self.options.uri or self._root.resolve()}/{self.options.database}/{self.options.prefix}"
 
     def lock(self, name: str) -> threading.Lock:
         """Returns the lock of an index, which all engines of this process share."""

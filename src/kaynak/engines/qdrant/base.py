@@ -191,7 +191,7 @@ class QdrantIndexes:
         self._memo.forget(name)
 
     def _place(self, name: str) -> str:
-        return f"kaynak_{name}_{self._side}"
+        return f"{self._transport.prefix}_{name}_{self._side}"
 
 
 def check_ids(ids: Sequence[int]) -> None:

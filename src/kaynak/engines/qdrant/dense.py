@@ -1,18 +1,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from uuid import UUID
 
-from kaynak.domain import Filter, Json
-from kaynak.engines.checks import check_limit, check_points, check_vector, pick_field
+from kaynak.domain import CorruptIndex, Filter, Json
+from kaynak.engines.checks import check_limit, check_numbers, check_points, pick_field
 from kaynak.engines.protocol import Candidates, Capabilities, DenseSpec, Point, Vector
 from kaynak.engines.qdrant.base import HEADER, QdrantIndexes, check_ids, replaced
 from kaynak.engines.qdrant.filters import Compiled, compile_filter
 from kaynak.engines.qdrant.payloads import stored_payload
 from kaynak.engines.qdrant.searching import best
 from kaynak.engines.qdrant.spec import Layout, dense_layout
-from kaynak.engines.qdrant.transport import Clause, Look, OneOf, Stored, Transport
+from kaynak.engines.qdrant.transport import EVERYTHING, Look, OneOf, Stored, Transport
 
 _NUMBERS = 500_000
 """Numbers of vectors in one request; some 10 MB of JSON, a third of what a server takes."""
@@ -67,20 +66,27 @@ class QdrantDense(QdrantIndexes):
         exact: bool = False,
     ) -> Candidates:
         """See `DenseEngine.search`."""
-        layout = await self._layout(name)
+        layout = self._layouts.get(name) or await self._present_layout(name)
         which = pick_field(layout.fields, field)
-        query = check_vector(vector, which).tolist()
-        look = Look(which.name, query, Clause(), check_limit(limit))
+        query = check_numbers(vector, which)
         where = compile_filter(condition, layout.tenant)
         sign = -1.0 if which.metric == "l2" else 1.0
         place = self._place(name)
-        with self._noticing(name):
-            if not exact and await self._large(name, layout, condition, where):
-                walk = replace(look, exact=False, ef=layout.hnsw_ef, oversampling=layout.oversampling)
+        check_limit(limit)
+        try:
+            large: bool | None = False if exact else self._memo.get(name, condition)
+            if large is None:
+                large = await self._large(name, layout, condition, where)
+            if large:
+                walk = Look(which.name, query, EVERYTHING, limit, False, layout.hnsw_ef, layout.oversampling)
                 found = await best(self._transport, place, walk, condition, where, sign=sign)
                 if not found.short:
                     return Candidates(found.ids, found.scores, "ann")
+            look = Look(which.name, query, EVERYTHING, limit)
             found = await best(self._transport, place, look, condition, where, sign=sign)
+        except CorruptIndex:
+            self._forget(name)
+            raise
         return Candidates(found.ids, found.scores, "exact")
 
     async def _large(self, name: str, layout: Layout, condition: Filter | None, where: Compiled) -> bool:
@@ -91,13 +97,11 @@ class QdrantDense(QdrantIndexes):
         """
         widest = max(one.dimensions for one in layout.fields)
         most = max(1, min(self._exact_rows, self._exact_rows * _REFERENCE_DIMENSIONS // widest))
-        known: int | None = self._memo.get(name, condition)
-        if known is None:
-            place, matching = self._place(name), where.without(HEADER).most
-            known = await self._transport.count(place, matching, exact=False)
-            if known > most and condition is not None and not isinstance(where.most, OneOf):
-                known = await self._transport.count(place, matching)
-            self._memo.note(name, condition, known)
+        place, matching = self._place(name), where.without(HEADER).most
+        known = await self._transport.count(place, matching, exact=False)
+        if known > most and condition is not None and not isinstance(where.most, OneOf):
+            known = await self._transport.count(place, matching)
+        self._memo.note(name, condition, known > most)
         return known > most
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -9,11 +10,12 @@ from typing import TypeVar
 import qdrant_edge as edge
 
 from kaynak.domain import EngineUnavailable, Json
+from kaynak.engines.options import PREFIX
 from kaynak.engines.qdrant import edge_shapes as shapes
 from kaynak.engines.qdrant.edge_shards import Shard, shard_at
 from kaynak.engines.qdrant.edge_tuning import tuning_of
-from kaynak.engines.qdrant.faults import edge_translated
-from kaynak.engines.qdrant.transport import Look, PayloadIndex, PointId, Row, Shape, Stored, Where, among
+from kaynak.engines.qdrant.faults import edge_raise, edge_translated
+from kaynak.engines.qdrant.transport import Look, PayloadIndex, PointId, Row, Scored, Shape, Stored, Where, among
 from kaynak.engines.threads import on_threads
 
 T = TypeVar("T")
@@ -21,12 +23,16 @@ T = TypeVar("T")
 _UNFLUSHED = 20_000
 """Points in the log after which it is emptied, so that opening a shard does not do too much of it again."""
 
+_TURN = 0.005
+"""Seconds of reads after which others who wait for the loop have theirs."""
+
 
 class EdgeTransport:
     """Qdrant in this process: a directory for each collection, which one process at a time can have open.
 
     Args:
         root: Directory of all collections; made when the first one is.
+        prefix: Of the names of collections.
     """
 
     shared = False
@@ -34,9 +40,11 @@ class EdgeTransport:
         "memmap_threshold": "embedded Qdrant has no such threshold; on_disk maps all vectors from disk"
     }
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, prefix: str = PREFIX) -> None:
+        self.prefix = prefix
         self._root = root
         self._shards: dict[str, Shard] = {}
+        self._others_had = 0.0
         self._reading = ThreadPoolExecutor(2, thread_name_prefix="qdrant-read")
         # Writes are apart, so that waiting for their turn never keeps a search waiting.
         self._writing = ThreadPoolExecutor(2, thread_name_prefix="qdrant-write")
@@ -121,10 +129,10 @@ class EdgeTransport:
         found, following = await self._read(name, lambda shard: shard.scroll(request))
         return [shapes.row(one) for one in found], shapes.point_id(following)
 
-    async def search(self, name: str, look: Look) -> list[Row]:
+    async def search(self, name: str, look: Look) -> list[Scored]:
         """See `Transport.search`."""
         request = shapes.query(look)
-        return [shapes.scored(one) for one in await self._read(name, lambda shard: shard.query(request))]
+        return shapes.scored(await self._read(name, lambda shard: shard.query(request)))
 
     async def facet(self, name: str, key: str, limit: int) -> dict[str, int]:
         """See `Transport.facet`."""
@@ -182,12 +190,18 @@ class EdgeTransport:
         The engine holds the interpreter during every call, so that a thread would free nobody; and to go to one and
         back takes half as long as a search.
         """
+        if time.monotonic() - self._others_had > _TURN:
+            await asyncio.sleep(0)
+            self._others_had = time.monotonic()
         shard = self._shard(name)
-        await asyncio.sleep(0)
-        with shard.glance(self) as opened:
-            if opened is not None:
-                with edge_translated(shard.path):
-                    return work(opened)
+        opened = shard.glance(self)
+        if opened is not None:
+            try:
+                return work(opened)
+            except BaseException as exc:
+                edge_raise(exc, shard.path)
+            finally:
+                shard.done()
 
         def run() -> T:
             with shard.use(self) as opened:

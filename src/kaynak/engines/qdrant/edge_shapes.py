@@ -19,6 +19,7 @@ from kaynak.engines.qdrant.transport import (
     PayloadIndex,
     PointId,
     Row,
+    Scored,
     Shape,
     Sparse,
     Stored,
@@ -35,7 +36,9 @@ def condition(where: Where) -> Any:
     """Returns one condition."""
     match where:
         case OneOf(key, values):
-            return edge.FieldCondition(key, match=edge.MatchAny([*values]))
+            # One value on its own is found in three quarters of the time.
+            one = edge.MatchValue(values[0]) if len(values) == 1 else edge.MatchAny([*values])
+            return edge.FieldCondition(key, match=one)
         case Between(key, gte, gt, lte, lt):
             return edge.FieldCondition(key, range=edge.RangeFloat(gte=gte, gt=gt, lte=lte, lt=lt))
         case Ids(ids):
@@ -105,15 +108,15 @@ def points(stored: Sequence[Stored]) -> list[edge.Point]:
 
 def query(look: Look) -> edge.QueryRequest:
     """Returns a search."""
-    quantization = edge.QuantizationSearchParams(
-        ignore=look.exact or look.oversampling is None, rescore=True, oversampling=look.oversampling
-    )
+    quantization = None
+    if look.exact or look.oversampling is not None:
+        quantization = edge.QuantizationSearchParams(ignore=look.exact, rescore=True, oversampling=look.oversampling)
     params = edge.SearchParams(hnsw_ef=look.ef, exact=look.exact, quantization=quantization)
     return edge.QueryRequest(
         look.limit,
         query=edge.Query.Nearest(vector_of(look.vector), look.using),
         # An empty filter would be applied to every point.
-        filter=None if look.where == EVERYTHING else filter_of(look.where),
+        filter=None if look.where is EVERYTHING or look.where == EVERYTHING else filter_of(look.where),
         params=params,
         with_payload=list(look.payload) or False,
     )
@@ -124,9 +127,9 @@ def row(found: edge.Record) -> Row:
     return Row(found.id, found.payload or {})  # type: ignore[arg-type]  # ids come back as numbers or UUIDs
 
 
-def scored(found: edge.ScoredPoint) -> Row:
+def scored(found: Sequence[edge.ScoredPoint]) -> list[Scored]:
     """Returns what came back of a search."""
-    return Row(found.id, found.payload or {}, found.score)  # type: ignore[arg-type]
+    return [(one.score, one.id, one.payload or {}) for one in found]  # type: ignore[misc]
 
 
 def point_id(value: int | str | UUID | None) -> PointId | None:

@@ -72,29 +72,26 @@ class Shard:
         try:
             yield edge  # type: ignore[misc]  # opened above
         finally:
-            self._done()
+            self.done()
 
-    @contextmanager
-    def glance(self, owner: object) -> Iterator[EdgeShard | None]:
-        """As `use`, but gives None where that would have to wait, or to open it."""
-        edge = None
-        if self._gate.acquire(blocking=False):
-            try:
-                if not self._waiting and owner in self._owners:
-                    edge = self._edge
-                    self._users += edge is not None
-            finally:
-                self._gate.release()
+    def glance(self, owner: object) -> EdgeShard | None:
+        """As `use`, but returns None where that would have to wait, or to open it; `done` says when it is not used."""
+        if not self._gate.acquire(blocking=False):
+            return None
         try:
-            yield edge
+            if self._waiting or owner not in self._owners:
+                return None
+            self._users += self._edge is not None
+            return self._edge
         finally:
-            if edge is not None:
-                self._done()
+            self._gate.release()
 
-    def _done(self) -> None:
+    def done(self) -> None:
+        """Lets those go on who wait until nobody uses it."""
         with self._gate:
             self._users -= 1
-            self._gate.notify_all()
+            if self._waiting:
+                self._gate.notify_all()
 
     def make(self, owner: object, config: EdgeConfig) -> None:
         """Makes an empty one, unless it is there."""

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NoReturn
 
 from kaynak.domain import CorruptIndex, EngineUnavailable, KaynakError, Misconfigured, StorageFull
 
@@ -15,7 +16,15 @@ _OTHERS = frozenset({errno.EACCES, errno.EPERM, errno.EMFILE, errno.ENFILE, errn
 
 @contextmanager
 def edge_translated(path: Path) -> Iterator[None]:
-    """Turns what the embedded engine and the file system raise into our errors.
+    """Turns what the embedded engine and the file system raise into our errors, see `edge_raise`."""
+    try:
+        yield
+    except BaseException as exc:
+        edge_raise(exc, path)
+
+
+def edge_raise(exc: BaseException, path: Path) -> NoReturn:
+    """Raises what the embedded engine or the file system raised, as one of our errors.
 
     It says plain Exception for anything, and its panics are no `Exception`.
 
@@ -24,16 +33,10 @@ def edge_translated(path: Path) -> Iterator[None]:
         EngineUnavailable: The files may not be opened now.
         CorruptIndex: Anything else.
     """
-    try:
-        yield
-    except KaynakError:
-        raise
-    except OSError as exc:
-        raise _meaning(exc, path) from exc
-    except BaseException as exc:
-        if type(exc) is not Exception and type(exc).__name__ != "PanicException":
-            raise
-        raise _meaning(exc, path) from exc
+    theirs = type(exc) is Exception or type(exc).__name__ == "PanicException"
+    if isinstance(exc, KaynakError) or not (theirs or isinstance(exc, OSError)):
+        raise exc
+    raise _meaning(exc, path) from exc
 
 
 def _meaning(exc: BaseException, path: Path) -> KaynakError:

@@ -7,6 +7,8 @@ from kaynak.engines.payload_terms import NULL, PRESENT, order_key, path_key, val
 from kaynak.engines.qdrant.payloads import TENANT, TERMS, ordered_field, term_id
 from kaynak.engines.qdrant.transport import EVERYTHING, NOTHING, Between, Clause, Ids, OneOf, PointId, Where
 
+_TOLD_APART = 2.0**53
+
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
@@ -23,7 +25,7 @@ class Compiled:
     @property
     def exact(self) -> bool:
         """Whether both say the same, so that nothing found needs to be looked at."""
-        return self.most == self.least
+        return self.most is self.least or self.most == self.least
 
     @property
     def unsure(self) -> Where:
@@ -37,6 +39,9 @@ class Compiled:
         )
 
 
+_ALL = Compiled(EVERYTHING, EVERYTHING)
+
+
 def compile_filter(condition: Filter | None, tenant: str | None = None) -> Compiled:
     """Returns a filter as conditions on stored payloads.
 
@@ -46,7 +51,7 @@ def compile_filter(condition: Filter | None, tenant: str | None = None) -> Compi
     """
     match condition:
         case None:
-            return Compiled(EVERYTHING, EVERYTHING)
+            return _ALL
         case And(parts):
             both = [compile_filter(part, tenant) for part in parts]
             return Compiled(_all([one.most for one in both]), _all([one.least for one in both]))
@@ -87,14 +92,24 @@ def _equal(path: str, values: tuple[JsonScalar, ...], tenant: str | None) -> Whe
 
 
 def _ordered(op: Op, path: str, bound: JsonScalar) -> Compiled:
-    """Values whose key is beyond that of the bound are surely beyond it; those with the same key may be."""
+    """Values whose key is beyond that of the bound are surely beyond it; those with the same key may be.
+
+    Numbers in the range in which floats tell all integers apart have a key to themselves.
+    """
     key = order_key(bound)
     if key is None:
         return Compiled(NOTHING, NOTHING)
     field = ordered_field(path, bound)
+    with_same: Where
+    beyond: Where
     if op in {Op.GT, Op.GTE}:
-        return Compiled(Between(field, gte=key), Between(field, gt=key))
-    return Compiled(Between(field, lte=key), Between(field, lt=key))
+        with_same, beyond = Between(field, gte=key), Between(field, gt=key)
+    else:
+        with_same, beyond = Between(field, lte=key), Between(field, lt=key)
+    if not isinstance(bound, str) and abs(key) < _TOLD_APART:
+        where = with_same if op in {Op.GTE, Op.LTE} else beyond
+        return Compiled(where, where)
+    return Compiled(with_same, beyond)
 
 
 def _term(path: str, what: str) -> Where:

@@ -1,36 +1,28 @@
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
-from kaynak.domain import Filter, Json, matches
+from kaynak.domain import Filter, matches
 from kaynak.engines.checks import MAX_LIMIT
 from kaynak.engines.qdrant.filters import Compiled
 from kaynak.engines.qdrant.payloads import SOURCE, source_of
-from kaynak.engines.qdrant.transport import Look, Row, Transport
+from kaynak.engines.qdrant.transport import Look, Transport
 
-TIES = 16
+_TIES = 4
 """Asked for beyond the limit, as Qdrant does not say which of equal points comes first."""
+
+_MARGIN = 16
+"""The same by quantized vectors, where it also means that more are compared by the original ones."""
 
 _MOST_TIES = 4 * MAX_LIMIT
 
 
-@dataclass(frozen=True, slots=True)
-class Best:
-    """The best rows, each with its score; ``short`` if Qdrant had no more to give."""
+class Best(NamedTuple):
+    """The best points, best first; ``short`` if Qdrant had no more to give."""
 
-    rows: tuple[tuple[float, int, Mapping[str, Json]], ...]
+    ids: tuple[int, ...]
+    scores: tuple[float, ...]
     short: bool
-
-    @property
-    def ids(self) -> tuple[int, ...]:
-        """Their ids."""
-        return tuple(key for _, key, _ in self.rows)
-
-    @property
-    def scores(self) -> tuple[float, ...]:
-        """Their scores."""
-        return tuple(score for score, _, _ in self.rows)
 
 
 async def best(
@@ -46,20 +38,17 @@ async def best(
         where: Whatever is not exact about it is looked at here.
         sign: -1 where Qdrant's score is a distance.
     """
-    limit, asked = look.limit, look.limit + TIES
-    payload = look.payload if where.exact else (*look.payload, SOURCE)
+    limit, asked = look.limit, look.limit + (_TIES if look.oversampling is None else _MARGIN)
+    exact = where.exact
+    payload = look.payload if exact else (*look.payload, SOURCE)
     while True:
-        wanted = replace(look, where=where.most, limit=asked, payload=payload, ef=look.ef and max(look.ef, asked))
+        ef = look.ef and max(look.ef, asked)
+        wanted = Look(look.using, look.vector, where.most, asked, look.exact, ef, look.oversampling, payload)
         rows = await transport.search(place, wanted)
-        kept = rows if where.exact else [row for row in rows if matches(condition, source_of(row.payload))]
+        kept = rows if exact else [one for one in rows if matches(condition, source_of(one[2]))]
         ended = len(rows) < asked
-        if ended or (len(kept) >= limit and (kept[limit - 1].score != rows[-1].score or asked >= _MOST_TIES)):
+        if ended or (len(kept) >= limit and (kept[limit - 1][0] != rows[-1][0] or asked >= _MOST_TIES)):
             break
         asked *= 4
-    return Best(_ordered(kept, sign)[:limit], short=ended and len(kept) < limit)
-
-
-def _ordered(rows: list[Row], sign: float) -> tuple[tuple[float, int, Mapping[str, Json]], ...]:
-    scored = [(sign * row.score, int(row.id), row.payload) for row in rows]
-    scored.sort(key=lambda one: (-one[0], one[1]))
-    return tuple(scored)
+    scored = sorted([(-sign * score, int(key)) for score, key, _ in kept])[:limit]
+    return Best(tuple([key for _, key in scored]), tuple([-score for score, _ in scored]), ended and len(kept) < limit)

@@ -11,7 +11,7 @@ from kaynak.domain import Json, KaynakError, Misconfigured
 from kaynak.engines.options import QdrantOptions
 from kaynak.engines.qdrant import server_shapes as shapes
 from kaynak.engines.qdrant.faults import server_translated
-from kaynak.engines.qdrant.transport import Look, PayloadIndex, PointId, Row, Shape, Stored, Where, among
+from kaynak.engines.qdrant.transport import Look, PayloadIndex, PointId, Row, Scored, Shape, Stored, Where, among
 
 T = TypeVar("T")
 
@@ -35,6 +35,7 @@ class ServerTransport:
     unsupported: Mapping[str, str] = {}
 
     def __init__(self, options: QdrantOptions) -> None:
+        self.prefix = options.prefix
         self._options = options
         self._client: AsyncQdrantClient | None = None
         self._checked = False
@@ -142,7 +143,7 @@ class ServerTransport:
         )
         return [shapes.row(one) for one in found], shapes.point_id(following)
 
-    async def search(self, name: str, look: Look) -> list[Row]:
+    async def search(self, name: str, look: Look) -> list[Scored]:
         """See `Transport.search`."""
         client = await self._ready()
         found = await self._call(
@@ -159,7 +160,7 @@ class ServerTransport:
                 consistency=self._consistency,
             ),
         )
-        return [shapes.row(one) for one in found.points]
+        return shapes.scored(found.points)
 
     async def facet(self, name: str, key: str, limit: int) -> dict[str, int]:
         """See `Transport.facet`."""

@@ -19,6 +19,7 @@ from kaynak.engines.qdrant.transport import (
     PayloadIndex,
     PointId,
     Row,
+    Scored,
     Shape,
     Sparse,
     Stored,
@@ -32,7 +33,9 @@ def condition(where: Where) -> Any:
     """Returns one condition."""
     match where:
         case OneOf(key, values):
-            return models.FieldCondition(key=key, match=models.MatchAny(any=list(values)))
+            # One value on its own is found in three quarters of the time.
+            one = models.MatchValue(value=values[0]) if len(values) == 1 else models.MatchAny(any=list(values))
+            return models.FieldCondition(key=key, match=one)
         case Between(key, gte, gt, lte, lt):
             return models.FieldCondition(key=key, range=models.Range(gte=gte, gt=gt, lte=lte, lt=lt))
         case Ids(ids):
@@ -138,7 +141,11 @@ def search_params(look: Look) -> models.SearchParams:
     return models.SearchParams(hnsw_ef=look.ef, exact=look.exact, quantization=quantization)
 
 
-def row(found: models.ScoredPoint | models.Record) -> Row:
+def row(found: models.Record) -> Row:
     """Returns what came back."""
-    key = point_id(found.id)
-    return Row(0 if key is None else key, found.payload or {}, getattr(found, "score", 0.0))
+    return Row(UUID(found.id) if isinstance(found.id, str) else found.id, found.payload or {})
+
+
+def scored(found: Sequence[models.ScoredPoint]) -> list[Scored]:
+    """Returns what came back of a search."""
+    return [(one.score, one.id, one.payload or {}) for one in found]  # type: ignore[misc]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol, TypeAlias
+from typing import Literal, NamedTuple, Protocol, TypeAlias
 from uuid import UUID
 
 from kaynak.domain import Json
@@ -86,17 +86,18 @@ class Stored:
     payload: Mapping[str, Json]
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A point as it comes back. ``score`` is Qdrant's own, which is a distance for l2; 0 where nothing was scored."""
+class Row(NamedTuple):
+    """A point as it comes back where nothing is scored."""
 
     id: PointId
     payload: Mapping[str, Json]
-    score: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
+Scored: TypeAlias = tuple[float, PointId, Mapping[str, Json]]
+"""Qdrant's own score, which is a distance for l2, the id, and the payload of a point that was searched for."""
+
+
+class Look(NamedTuple):
     """One search.
 
     Attributes:
@@ -169,6 +170,9 @@ class Transport(Protocol):
     shared: bool
     """Whether other hosts see the same."""
 
+    prefix: str
+    """Of the names of collections."""
+
     unsupported: Mapping[str, str]
     """Index parameters that mean nothing here, and why."""
 
@@ -226,7 +230,7 @@ class Transport(Protocol):
         """Returns points by id, and where to go on (``after`` of the next call); None at the end."""
         ...
 
-    async def search(self, name: str, look: Look) -> list[Row]:
+    async def search(self, name: str, look: Look) -> list[Scored]:
         """Returns the best points, best first; in which order ties come is not said."""
         ...
 
