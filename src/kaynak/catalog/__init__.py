@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from kaynak.catalog.embedded import EmbeddedPostgres
     from kaynak.catalog.examining import (
         contents,
+        embeddings_left,
         generations_ever,
         holdings,
         incomplete,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
         originals_of,
         recount,
         remains,
+        texts_of,
     )
     from kaynak.catalog.failures import translated
     from kaynak.catalog.jobs import JOBS_CHANNEL, NewItem, Started
@@ -97,6 +99,7 @@ _HOMES = {
     ),
     "examining": (
         "contents",
+        "embeddings_left",
         "generations_ever",
         "holdings",
         "incomplete",
@@ -104,12 +107,14 @@ _HOMES = {
         "originals_of",
         "recount",
         "remains",
+        "texts_of",
     ),
     "completing": ("ToEmbed", "Uncut", "lacking", "preparing_lock", "to_embed", "uncut"),
     "retitling": ("TitledPassage", "rehash", "retitled_of_job", "retitled_passages", "titles_now"),
     "scopes": ("Resolved",),
     "secrets": ("Rotation", "Secrets"),
     "signing_keys": ("SigningKeyRow",),
+    "token_weights": ("unpack_weights",),
     "unit": ("Unit",),
     "users": ("Credentials",),
     "vault": ("Vault",),
@@ -159,6 +164,7 @@ __all__ = [
     "VersionText",
     "contents",
     "describe",
+    "embeddings_left",
     "excerpts",
     "first_pages",
     "generations_ever",
@@ -176,11 +182,13 @@ __all__ = [
     "remains",
     "retitled_of_job",
     "retitled_passages",
+    "texts_of",
     "titles_now",
     "to_embed",
     "translated",
     "uncut",
     "unnamed",
+    "unpack_weights",
     "validate_metadata",
     "words_of",
 ]
