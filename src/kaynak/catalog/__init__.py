@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from kaynak.catalog.scopes import Resolved
     from kaynak.catalog.secrets import Rotation, Secrets
     from kaynak.catalog.signing_keys import SigningKeyRow
+    from kaynak.catalog.token_weights import unpack_weights
     from kaynak.catalog.unit import Unit
     from kaynak.catalog.users import Credentials
     from kaynak.catalog.vault import Vault
