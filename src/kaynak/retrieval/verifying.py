@@ -182,7 +182,7 @@ class Verifier:
         first = max(1, min(DEPTH, searched.documents // 4))
         # A lexical side of another kind has to find what the one of now finds; of the same kind, it is compared below.
         alike = generation.weights_fingerprint == searched.generation.weights_fingerprint
-        modes = {SearchMode.DENSE: "meaning"} | ({} if alike else {SearchMode.LEXICAL: "words"})
+        modes = {SearchMode.DENSE: "by meaning"} | ({} if alike else {SearchMode.LEXICAL: "on the lexical side"})
         kept = dict.fromkeys(modes, (0, 0))
         shared: list[float] = []
         for at, (document, text) in enumerate(items):
@@ -213,8 +213,8 @@ class Verifier:
 
 def _known(how: str, here: float, there: float, count: int) -> IndexCheck:
     least = max(0.0, there - max(KNOWN_LOST, ONE_LOST / count))
-    said = f"{here:.0%} of documents found by {how} by words of theirs; {there:.0%} as it is now"
-    return IndexCheck("known documents" if how == "meaning" else "known words", here >= least, here, least, said)
+    said = f"{here:.0%} of documents found {how} by words of theirs; {there:.0%} as it is now"
+    return IndexCheck("known documents" if how == "by meaning" else "known words", here >= least, here, least, said)
 
 
 def _count(side: str, found: int, wanted: int) -> IndexCheck:
