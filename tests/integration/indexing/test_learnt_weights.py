@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -142,6 +143,23 @@ async def test_documents_come_change_and_go(workshop: Workshop, indexes: Indexes
     assert f"qdrant {new.generation.key}" in examination.checked
     assert await finds(workshop, new, "valley05") == 0
     assert await kept(workshop) == before - 1
+    assert (await doctor.examine(OWNER)).findings == ()
+
+
+async def test_a_collection_may_begin_with_weights(workshop: Workshop, indexes: Indexes, doctor: Doctor) -> None:
+    tantivy = replace(workshop.spec, lexical=PartSpec("tantivy", {"weights": "model"}))
+    with pytest.raises(Unsupported):
+        await workshop.collections.create(OWNER, "fresh", spec=tantivy)
+    made = await workshop.collections.create(OWNER, "fresh", spec=replace(workshop.spec, lexical=LEARNT))
+    assert made.generation.weights_fingerprint == workshop.models.weigher.fingerprint
+    await workshop.bring({"a": "A heron.", "b": "A bittern."}, "fresh")
+    await workshop.followers.catch_up(made.id, 2)
+    (only,) = await indexes.list(OWNER, "fresh")
+    assert (await finds(workshop, only, "heron"), await finds(workshop, only, "bittern")) == (1, 1)
+    await workshop.bring({"a": "A cormorant."}, "fresh")
+    await workshop.followers.catch_up(made.id, 3)
+    assert (await finds(workshop, only, "heron"), await finds(workshop, only, "cormorant")) == (0, 1)
+    assert await kept(workshop) == 2
     assert (await doctor.examine(OWNER)).findings == ()
 
 
