@@ -27,6 +27,7 @@ from kaynak.engines.memory import MemoryDense, MemoryLexical
 from kaynak.indexing import Indexes, Wanted
 from kaynak.retrieval import TestQuestion, Verifier
 from kaynak.testing.fake_embedder import FakeEmbedder
+from kaynak.testing.fake_sparse import FakeSparseEmbedder, token
 from kaynak.testing.workshop import Workshop
 
 pytestmark = pytest.mark.anyio
@@ -54,6 +55,16 @@ class Forgetful(MemoryDense):
             raise EngineUnavailable("The engine is away.")
         found = await super().search(name, vector, limit, **more)
         return Candidates(found.ids[::2], found.scores[::2], "ann", True)
+
+
+class Mumbling(FakeSparseEmbedder):
+    """Weighs nothing but what all passages have."""
+
+    async def embed_sparse(self, texts, kind):
+        return [
+            {key: weight for key, weight in one.items() if key == token("valley")}
+            for one in await super().embed_sparse(texts, kind)
+        ]
 
 
 class Skipping(MemoryLexical):
@@ -216,7 +227,7 @@ async def test_learnt_weights_are_compared_with_words(workshop: Workshop, indexe
 
 async def test_weights_that_say_nothing_are_refused(workshop: Workshop, indexes: Indexes, verifier: Verifier) -> None:
     await begun(workshop)
-    workshop.models.weigher.odd = dict.fromkeys(ANIMALS, 1e-5)
+    workshop.models.weigher = Mumbling()
     number = await learnt(indexes)
     assert failed(await verifier.verify(OWNER, "handbook", number)) == {"known words"}
 
