@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from kaynak.catalog import Catalog
+from kaynak.catalog import Catalog, retitled_passages
+from kaynak.chunking import embedding_text
 from kaynak.domain import (
     OWNER,
     Ailment,
@@ -20,6 +21,7 @@ from kaynak.domain import (
     PartSpec,
     Unsupported,
 )
+from kaynak.embedding import M3Model
 from kaynak.engines.memory import MemoryDense, MemoryLexical
 from kaynak.engines.qdrant import QdrantLexical
 from kaynak.engines.qdrant.edge import EdgeTransport
@@ -27,6 +29,7 @@ from kaynak.engines.tantivy import TantivyEngine
 from kaynak.indexing import Doctor, Estimating, Followers, Indexes, Wanted, follower, preparing
 from kaynak.testing.fake_embedder import FakeEmbedder
 from kaynak.testing.fake_sparse import token
+from kaynak.testing.tiny_m3 import write_tiny_m3
 from kaynak.testing.workshop import Workshop
 
 pytestmark = pytest.mark.anyio
@@ -264,3 +267,28 @@ async def test_what_it_takes_is_said_before(workshop: Workshop, indexes: Indexes
     assert learnt.bytes > words.bytes
     await built(indexes)
     assert (await estimating.estimate(OWNER, "handbook", Wanted(lexical=ELSEWHERE))).texts == 0
+
+
+async def test_the_real_head_from_text_to_score(
+    workshop: Workshop, indexes: Indexes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = M3Model.load(write_tiny_m3(tmp_path / "m3", seed=3), threads=1)
+    monkeypatch.setattr(workshop.models, "weigher", model)
+    try:
+        new, _ = await built(indexes)
+        assert new.generation.weights_fingerprint == model.fingerprint
+        (query,) = await model.embed_sparse(["the heron of valley07"], "query")
+        found = await workshop.parts.weighted_of(new.generation).search_weights(new.generation.key, query, 100)
+        async with workshop.catalog.read() as unit:
+            documents = await unit.documents.ids(new.generation.collection_id, limit=100)
+            passages = await retitled_passages(unit.connection, new.generation, documents)
+        texts = [embedding_text(one.title, one.headings, one.text) for one in passages]
+        weights = await model.embed_sparse(texts, "document")
+        scores = {
+            passage.id: sum(query[key] * weight for key, weight in one.items() if key in query)
+            for passage, one in zip(passages, weights, strict=True)
+        }
+        assert len(found.ids) == TEXTS
+        assert found.scores == pytest.approx([scores[key] for key in found.ids], rel=2e-3)
+    finally:
+        await model.close()
