@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from kaynak.catalog.embedded import EmbeddedPostgres
     from kaynak.catalog.examining import (
         contents,
+        embeddings_left,
         generations_ever,
         holdings,
         incomplete,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
         originals_of,
         recount,
         remains,
+        texts_of,
     )
     from kaynak.catalog.failures import translated
     from kaynak.catalog.jobs import JOBS_CHANNEL, NewItem, Started
@@ -57,6 +59,7 @@ if TYPE_CHECKING:
     from kaynak.catalog.scopes import Resolved
     from kaynak.catalog.secrets import Rotation, Secrets
     from kaynak.catalog.signing_keys import SigningKeyRow
+    from kaynak.catalog.token_weights import unpack_weights
     from kaynak.catalog.unit import Unit
     from kaynak.catalog.users import Credentials
     from kaynak.catalog.vault import Vault
@@ -99,6 +102,7 @@ _HOMES = {
     ),
     "examining": (
         "contents",
+        "embeddings_left",
         "generations_ever",
         "holdings",
         "incomplete",
@@ -106,12 +110,14 @@ _HOMES = {
         "originals_of",
         "recount",
         "remains",
+        "texts_of",
     ),
     "completing": ("ToEmbed", "Uncut", "lacking", "preparing_lock", "to_embed", "uncut"),
     "retitling": ("TitledPassage", "rehash", "retitled_of_job", "retitled_passages", "titles_now"),
     "scopes": ("Resolved",),
     "secrets": ("Rotation", "Secrets"),
     "signing_keys": ("SigningKeyRow",),
+    "token_weights": ("unpack_weights",),
     "unit": ("Unit",),
     "users": ("Credentials",),
     "vault": ("Vault",),
@@ -163,6 +169,7 @@ __all__ = [
     "contents",
     "count_chosen",
     "describe",
+    "embeddings_left",
     "excerpts",
     "first_pages",
     "generations_ever",
@@ -180,11 +187,13 @@ __all__ = [
     "remains",
     "retitled_of_job",
     "retitled_passages",
+    "texts_of",
     "titles_now",
     "to_embed",
     "translated",
     "uncut",
     "unnamed",
+    "unpack_weights",
     "validate_metadata",
     "words_of",
 ]

@@ -30,10 +30,12 @@ _OF_VERSION = f"""
 _COUNT_INDEXED = text(
     """
     SELECT count(*) FILTER (WHERE e.text_hash IS NOT NULL AND NOT coalesce(f.dense, FALSE)) AS dense,
-        count(*) FILTER (WHERE NOT coalesce(f.lexical, FALSE)) AS lexical
+        count(*) FILTER (WHERE (CAST(:weights AS text) IS NULL OR w.text_hash IS NOT NULL)
+            AND NOT coalesce(f.lexical, FALSE)) AS lexical
     FROM kaynak.documents d
     JOIN kaynak.chunks k ON k.version_id = d.current_version_id AND k.chunker_fingerprint = :chunker
     LEFT JOIN kaynak.embeddings e ON e.embedder_fingerprint = :embedder AND e.text_hash = k.text_hash
+    LEFT JOIN kaynak.embeddings w ON w.embedder_fingerprint = CAST(:weights AS text) AND w.text_hash = k.text_hash
     LEFT JOIN (
         SELECT document_id, bool_or(side = 'dense') AS dense, bool_or(side = 'lexical') AS lexical
         FROM kaynak.index_faults WHERE generation_id = :generation GROUP BY document_id
@@ -162,9 +164,10 @@ class Chunks:
     ) -> list[IndexedChunk]:
         """Returns what an index of ``generation`` must hold of these documents; nothing of those that are gone.
 
-        A dense index is given no texts and a lexical one no vectors: each would be most of the bytes.
+        An index that needs vectors or weights is given no texts, and one of words no vectors: each would be most of the
+        bytes.
         """
-        given = list(document_ids)
+        given, needed = list(document_ids), generation.needs(side)
         found = await self._connection.execute(
             _DOCUMENTS, {"documents": given, "collection_id": generation.collection_id}
         )
@@ -172,10 +175,10 @@ class Chunks:
         connection = await driver(self._connection)
         async with connection.cursor(binary=True) as cursor:
             await cursor.execute(
-                _WITH_VECTORS if side == "dense" else _WITH_TEXTS,
+                _WITH_TEXTS if needed is None else _WITH_VECTORS,
                 {
                     "chunker": generation.chunker_fingerprint,
-                    "embedder": generation.embedder_fingerprint,
+                    "embedder": needed,
                     "documents": list(documents),
                 },
             )
@@ -215,6 +218,7 @@ class Chunks:
                 "collection": generation.collection_id,
                 "chunker": generation.chunker_fingerprint,
                 "embedder": generation.embedder_fingerprint,
+                "weights": generation.weights_fingerprint,
                 "generation": generation.id,
             },
         )

@@ -30,7 +30,8 @@ from kaynak.domain import (
 _SELECT = f"""
     SELECT c.id, c.name, c.description, c.language, c.revision, c.documents, c.restricted, c.answering,
         c.created_at, c.updated_at,
-        g.id AS generation_id, g.spec, g.chunker_fingerprint, g.embedder_fingerprint, g.dimensions, g.chunks
+        g.id AS generation_id, g.spec, g.chunker_fingerprint, g.embedder_fingerprint, g.dimensions, g.chunks,
+        g.weights_fingerprint
     FROM kaynak.collections c JOIN kaynak.generations g ON g.collection_id = c.id AND g.active
     WHERE {SCOPE.format(column="c.id")}
 """
@@ -258,6 +259,7 @@ def _collection(row: Mapping[Any, Any]) -> Collection:
             row["embedder_fingerprint"],
             row["dimensions"],
             active=True,
+            weights_fingerprint=row["weights_fingerprint"],
         ),
         documents=row["documents"],
         restricted=row["restricted"],

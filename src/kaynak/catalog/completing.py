@@ -63,12 +63,14 @@ async def uncut(connection: AsyncConnection, generation: Generation, documents: 
     return [Uncut(*row) for row in await connection.execute(_UNCUT, values)]
 
 
-async def lacking(connection: AsyncConnection, generation: Generation, documents: Sequence[UUID]) -> set[int]:
-    """Returns the passages of documents that have no embedding by the generation's model."""
+async def lacking(
+    connection: AsyncConnection, generation: Generation, documents: Sequence[UUID], fingerprint: str
+) -> set[int]:
+    """Returns the passages of documents that have no embedding, or no weights, by a fingerprint."""
     values = {
         "documents": list(documents),
         "chunker": generation.chunker_fingerprint,
-        "embedder": generation.embedder_fingerprint,
+        "embedder": fingerprint,
     }
     return set((await connection.execute(_LACKING, values)).scalars())
 

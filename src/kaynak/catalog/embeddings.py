@@ -32,7 +32,8 @@ _RELEASE = text(
     ) here
     WHERE e.embedder_fingerprint = :fingerprint AND e.text_hash = here.text_hash AND NOT EXISTS (
         SELECT 1 FROM kaynak.chunks k JOIN kaynak.generations g ON g.collection_id = k.collection_id
-            AND g.chunker_fingerprint = k.chunker_fingerprint AND g.embedder_fingerprint = :fingerprint
+            AND g.chunker_fingerprint = k.chunker_fingerprint
+            AND (g.embedder_fingerprint = :fingerprint OR g.weights_fingerprint = :fingerprint)
         WHERE k.text_hash = e.text_hash
     )
     """
@@ -42,7 +43,9 @@ _RELEASE = text(
 class Embeddings:
     """Vectors by what was embedded: the same text is embedded once, whatever collection it is in.
 
-    They are kept as float16 of unit length; a component is off by less than 0.0005.
+    They are kept as float16 of unit length; a component is off by less than 0.0005. Weights of tokens lie beside them,
+    under a fingerprint of their own, see `TokenWeights`: what is said here of what is known and what is garbage is said
+    of both.
     """
 
     def __init__(self, connection: AsyncConnection) -> None:
@@ -131,7 +134,7 @@ class Embeddings:
         )
 
     async def release(self, fingerprint: str, collection_id: UUID) -> int:
-        """Removes the embeddings by a model of passages that no generation searches by it, and returns how many.
+        """Removes what a model made of passages that no generation searches by it, and returns how much.
 
         Call it in a transaction of its own, after the one that removed a generation of the collection.
         """

@@ -38,8 +38,10 @@ _INCOMPLETE = text(
         NOT EXISTS (SELECT 1 FROM kaynak.chunks k WHERE k.version_id = v.id AND k.chunker_fingerprint = :chunker)
         OR EXISTS (
             SELECT 1 FROM kaynak.chunks k WHERE k.version_id = v.id AND k.chunker_fingerprint = :chunker
-            AND NOT EXISTS (SELECT 1 FROM kaynak.embeddings e
+            AND (NOT EXISTS (SELECT 1 FROM kaynak.embeddings e
                 WHERE e.embedder_fingerprint = :embedder AND e.text_hash = k.text_hash)
+            OR CAST(:weights AS text) IS NOT NULL AND NOT EXISTS (SELECT 1 FROM kaynak.embeddings w
+                WHERE w.embedder_fingerprint = CAST(:weights AS text) AND w.text_hash = k.text_hash))
         )
     ) AND NOT EXISTS (SELECT 1 FROM kaynak.index_faults f WHERE f.generation_id = :generation AND f.document_id = d.id)
     """
@@ -78,7 +80,8 @@ _RIGHT = text(
 
 async def holdings(connection: AsyncConnection, generation: Generation, side: Side) -> Holdings:
     """Returns what an index of the generation should have."""
-    statement = _HELD.format(embedded=_EMBEDDED if side == "dense" else "")
+    needed = generation.needs(side)
+    statement = _HELD.format(embedded="" if needed is None else _EMBEDDED)
     raw = await driver(connection)
     async with raw.cursor(binary=True) as cursor:
         await cursor.execute(
@@ -86,7 +89,7 @@ async def holdings(connection: AsyncConnection, generation: Generation, side: Si
             {
                 "chunker": generation.chunker_fingerprint,
                 "collection": generation.collection_id,
-                "embedder": generation.embedder_fingerprint,
+                "embedder": needed,
                 "generation": generation.id,
                 "side": side,
             },
@@ -96,13 +99,14 @@ async def holdings(connection: AsyncConnection, generation: Generation, side: Si
 
 
 async def incomplete(connection: AsyncConnection, generation: Generation) -> list[UUID]:
-    """Returns documents that lack passages or embeddings of the generation."""
+    """Returns documents that lack passages, embeddings or weights of the generation."""
     found = await connection.execute(
         _INCOMPLETE,
         {
             "collection": generation.collection_id,
             "chunker": generation.chunker_fingerprint,
             "embedder": generation.embedder_fingerprint,
+            "weights": generation.weights_fingerprint,
             "generation": generation.id,
         },
     )
@@ -144,6 +148,27 @@ async def remains(connection: AsyncConnection, documents: Sequence[UUID]) -> int
         {"ids": list(documents)},
     )
     return int(found.scalar_one())
+
+
+async def texts_of(connection: AsyncConnection, documents: Sequence[UUID]) -> list[bytes]:
+    """Returns the hashes of what was embedded of documents, in all generations."""
+    found = await connection.execute(
+        text("SELECT DISTINCT text_hash FROM kaynak.chunks WHERE document_id = ANY(CAST(:ids AS uuid[]))"),
+        {"ids": list(documents)},
+    )
+    return list(found.scalars())
+
+
+async def embeddings_left(connection: AsyncConnection, hashes: Sequence[bytes]) -> int:
+    """Returns how many embeddings and weights there are of texts that no passage has any more."""
+    raw = await driver(connection)
+    found = await raw.execute(
+        "SELECT count(*) FROM kaynak.embeddings e WHERE e.text_hash = ANY(%b::bytea[]) "
+        "AND NOT EXISTS (SELECT 1 FROM kaynak.chunks k WHERE k.text_hash = e.text_hash)",
+        (list(hashes),),
+    )
+    row = await found.fetchone()
+    return 0 if row is None else int(row[0])
 
 
 async def originals_of(connection: AsyncConnection, documents: Sequence[UUID]) -> list[bytes]:

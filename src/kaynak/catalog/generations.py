@@ -24,7 +24,7 @@ from kaynak.domain import (
     verdict_of,
 )
 
-_COLUMNS = "id, collection_id, spec, chunker_fingerprint, embedder_fingerprint, dimensions, active"
+_COLUMNS = "id, collection_id, spec, chunker_fingerprint, embedder_fingerprint, dimensions, active, weights_fingerprint"
 _DESCRIBED = text(
     f"""
     SELECT {", ".join("g." + one for one in _COLUMNS.split(", "))}, g.state, g.error, g.verdict, g.created_at,
@@ -34,7 +34,10 @@ _DESCRIBED = text(
             JOIN kaynak.chunks k ON k.version_id = d.current_version_id
                 AND k.chunker_fingerprint = g.chunker_fingerprint
             JOIN kaynak.embeddings e ON e.embedder_fingerprint = g.embedder_fingerprint AND e.text_hash = k.text_hash
-            WHERE d.collection_id = g.collection_id AND g.state = 'building') AS embedded
+            LEFT JOIN kaynak.embeddings w ON w.embedder_fingerprint = g.weights_fingerprint
+                AND w.text_hash = k.text_hash
+            WHERE d.collection_id = g.collection_id AND g.state = 'building'
+                AND (g.weights_fingerprint IS NULL OR w.text_hash IS NOT NULL)) AS embedded
     FROM kaynak.generations g JOIN kaynak.collections c ON c.id = g.collection_id
     WHERE g.collection_id = :id ORDER BY g.id DESC
     """
@@ -66,13 +69,14 @@ class Generations:
         embedder_fingerprint: str,
         dimensions: int,
         active: bool = True,
+        weights_fingerprint: str | None = None,
     ) -> Generation:
         """Makes a generation: the active one of a new collection, or one that is to be built beside the active one."""
         made = await self._connection.execute(
             text(
                 "INSERT INTO kaynak.generations (collection_id, spec, chunker_fingerprint, "
-                "embedder_fingerprint, dimensions, active, state, activated_at, chunks) VALUES (:collection_id, "
-                "CAST(:spec AS jsonb), :chunker, :embedder, :dimensions, :active, "
+                "embedder_fingerprint, dimensions, active, weights_fingerprint, state, activated_at, chunks) "
+                "VALUES (:collection_id, CAST(:spec AS jsonb), :chunker, :embedder, :dimensions, :active, :weights, "
                 "CASE WHEN :active THEN 'ready' ELSE 'building' END, CASE WHEN :active THEN now() END, "
                 # A generation with a chunker that was used before finds its chunks there.
                 "(SELECT count(*) FROM kaynak.chunks k JOIN kaynak.documents d "
@@ -86,6 +90,7 @@ class Generations:
                 "embedder": embedder_fingerprint,
                 "dimensions": dimensions,
                 "active": active,
+                "weights": weights_fingerprint,
             },
         )
         return generation_of(
@@ -96,6 +101,7 @@ class Generations:
             embedder_fingerprint,
             dimensions,
             active=active,
+            weights_fingerprint=weights_fingerprint,
         )
 
     async def active(self, collection_id: UUID) -> Generation:
@@ -249,6 +255,7 @@ def generation_of(
     dimensions: int,
     *,
     active: bool,
+    weights_fingerprint: str | None,
 ) -> Generation:
     """Builds the noun."""
     return Generation(
@@ -259,6 +266,7 @@ def generation_of(
         embedder_fingerprint=embedder_fingerprint,
         dimensions=dimensions,
         active=active,
+        weights_fingerprint=weights_fingerprint,
     )
 
 
@@ -281,4 +289,5 @@ def _generation(row: Mapping[Any, Any]) -> Generation:
         row["embedder_fingerprint"],
         row["dimensions"],
         active=row["active"],
+        weights_fingerprint=row["weights_fingerprint"],
     )

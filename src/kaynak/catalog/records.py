@@ -12,6 +12,7 @@ from uuid import UUID
 import numpy as np
 from numpy.typing import NDArray
 
+from kaynak.catalog.token_weights import unpack_weights
 from kaynak.domain import Block, Json, Page, Span, VersionState
 
 Vector = NDArray[np.float32]
@@ -130,12 +131,13 @@ class IndexedChunk:
         document_id: Its document.
         version_id: Its version, the current one.
         ordinal: Position in the version.
-        text: What it says; empty for a dense index.
-        headings: Heading path; empty for a dense index.
+        text: What it says; empty for an index of vectors or weights.
+        headings: Heading path; empty for such an index.
         title: Of the document.
         language: ISO 639-1 code.
         payload: What filters see, see `kaynak.domain.filters`; shared by the chunks of a document.
-        vector: Its embedding as little-endian float16; None if there is none yet, and for a lexical index.
+        vector: Its embedding as little-endian float16, or its weights of tokens; None if there are none yet, and for an
+            index of words.
     """
 
     id: int
@@ -152,6 +154,13 @@ class IndexedChunk:
     def embedding(self) -> Vector | None:
         """Returns the embedding as float32 of shape ``(dimensions,)``."""
         return None if self.vector is None else np.frombuffer(self.vector, "<f2").astype(np.float32)
+
+    def weights(self) -> dict[int, float] | None:
+        """Returns the weights of its tokens, by id."""
+        if self.vector is None:
+            return None
+        tokens, weights = unpack_weights(self.vector)
+        return dict(zip(tokens.tolist(), weights.tolist(), strict=True))
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,6 +71,7 @@ generations = Table(
     Column("error", Text),  # why it was given up
     Column("verdict", JSONB(none_as_null=True)),  # of the last verification
     Column("activated_at", DateTime(timezone=True)),  # the one before the active one is what is rolled back to
+    Column("weights_fingerprint", Text),  # null: the lexical index holds words
     Index("uq_generations_active", "collection_id", unique=True, postgresql_where=text("active")),
 )
 
@@ -184,7 +185,8 @@ embeddings = Table(
     metadata,
     Column("embedder_fingerprint", Text, primary_key=True),
     Column("text_hash", LargeBinary, primary_key=True),
-    Column("vector", LargeBinary, nullable=False),  # little-endian float16, unit length
+    # Little-endian float16, unit length; by the fingerprint of what weighs tokens: see `token_weights`.
+    Column("vector", LargeBinary, nullable=False),
 )
 
 change_log = Table(

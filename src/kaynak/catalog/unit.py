@@ -14,6 +14,7 @@ from kaynak.catalog.embeddings import Embeddings
 from kaynak.catalog.gate import Gate
 from kaynak.catalog.generations import Generations
 from kaynak.catalog.index_states import IndexStates
+from kaynak.catalog.token_weights import TokenWeights
 from kaynak.catalog.versions import Versions
 
 if TYPE_CHECKING:
@@ -88,6 +89,11 @@ class Unit:
     def embeddings(self) -> Embeddings:
         """The vectors of passages."""
         return Embeddings(self.connection)
+
+    @cached_property
+    def token_weights(self) -> TokenWeights:
+        """Weights of tokens of passages."""
+        return TokenWeights(self.connection)
 
     @cached_property
     def changes(self) -> Changes:

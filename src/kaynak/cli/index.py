@@ -52,7 +52,8 @@ def list_indexes(name: Name, as_json: AsJson = False) -> None:
             (
                 one.id,
                 "searched" if one.generation.active else one.state.value,
-                *(getattr(one.generation.spec, part).name for part in ("chunker", "embedder", "dense", "lexical")),
+                *(getattr(one.generation.spec, part).name for part in ("chunker", "embedder", "dense")),
+                one.generation.spec.lexical.name + (" (weights)" if one.generation.spec.weighted else ""),
                 one.chunks,
                 one.lag,
                 "–" if one.verdict is None else "passed" if one.verdict.passed else "FAILED",
@@ -81,7 +82,11 @@ def build(
     param: Annotated[
         list[str] | None,
         typer.Option(
-            "--param", "-p", help="Parameter of a part: dense.m=32. Repeat for several.", metavar="PART.NAME=VALUE"
+            "--param",
+            "-p",
+            help="Parameter of a part: dense.m=32, or lexical.weights=model for words as the model weighs them. "
+            "Repeat for several.",
+            metavar="PART.NAME=VALUE",
         ),
     ] = None,
     estimate: Annotated[bool, typer.Option("--estimate", help="Only say what it would take.")] = False,

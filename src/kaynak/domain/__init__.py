@@ -32,6 +32,8 @@ from kaynak.domain.audit import (
     commitment_of,
 )
 from kaynak.domain.collections import (
+    OF_THE_MODEL,
+    WEIGHTS,
     Collection,
     Generation,
     GenerationSpec,
@@ -166,12 +168,14 @@ __all__ = [
     "EXTRACTIVE",
     "NOBODY",
     "NOTHING_TOLD",
+    "OF_THE_MODEL",
     "OWNER",
     "ROLES",
     "STAGES",
     "STRANGER",
     "SYSTEM",
     "UNCHANGED",
+    "WEIGHTS",
     "AbsenceExplanation",
     "Action",
     "Ailment",

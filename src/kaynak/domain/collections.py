@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Literal
 from uuid import UUID
 
 from kaynak.domain.asking import Answering
@@ -11,6 +12,11 @@ from kaynak.domain.errors import InvalidRequest
 from kaynak.domain.parsed import Json
 
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?")
+
+WEIGHTS = "weights"
+"""Parameter of a lexical engine: what its index holds of a passage; see `OF_THE_MODEL`."""
+OF_THE_MODEL = "model"
+"""Weights that the embedding model gives to tokens, in place of words that are counted."""
 
 
 def validate_collection_name(name: str) -> str:
@@ -50,6 +56,11 @@ class GenerationSpec:
     embedder: PartSpec = PartSpec("minilm")
     dense: PartSpec = PartSpec("pgvector")
     lexical: PartSpec = PartSpec("tantivy")
+
+    @property
+    def weighted(self) -> bool:
+        """Whether the lexical index holds weights of tokens that the model has learnt, in place of words."""
+        return self.lexical.params.get(WEIGHTS) == OF_THE_MODEL
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +108,7 @@ class Generation:
         embedder_fingerprint: Of the embedding model as loaded.
         dimensions: Of the embedding.
         active: Whether searches go through it.
+        weights_fingerprint: Of what weighs tokens for the lexical index; None where that counts words.
     """
 
     id: int
@@ -106,8 +118,13 @@ class Generation:
     embedder_fingerprint: str
     dimensions: int
     active: bool
+    weights_fingerprint: str | None = None
 
     @property
     def key(self) -> str:
         """The name of this generation's index in every engine."""
         return f"g{self.id}"
+
+    def needs(self, side: Literal["dense", "lexical"]) -> str | None:
+        """Returns the fingerprint of what has to be computed of a passage before an index takes it; None: nothing."""
+        return self.embedder_fingerprint if side == "dense" else self.weights_fingerprint

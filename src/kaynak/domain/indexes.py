@@ -176,7 +176,7 @@ class IndexEstimate:
 
     Attributes:
         passages: It would have; counted, or estimated from a sample where texts would have to be cut anew.
-        texts: That would have to be embedded.
+        texts: That would have to be embedded; twice, where the model also has to weigh their tokens.
         tokens: Of those texts, by the model's tokenizer.
         price: US dollars; 0 for a model that runs here, None where the price is not known.
         seconds: Until it is built; None where that is up to somebody else.

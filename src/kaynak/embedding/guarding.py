@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from kaynak.domain import Misconfigured
-from kaynak.embedding.protocol import Embedder
+from kaynak.embedding.protocol import Embedder, SparseEmbedder
 
 
-def check_fingerprint(embedder: Embedder, wanted: str) -> None:
+def check_fingerprint(embedder: Embedder | SparseEmbedder, wanted: str | None) -> None:
     """Raises `Misconfigured` if the model is not the one with the fingerprint ``wanted``."""
     if embedder.fingerprint != wanted:
         raise Misconfigured(

@@ -153,5 +153,5 @@ def _head(directory: Path, name: str) -> Path:
         if (directory / f"{name}{ending}").is_file():
             return directory / f"{name}{ending}"
     raise Misconfigured(
-        f"{directory.name} has no {name}.pt: it is no BGE-M3 model.", hint="Fetch all files of the model."
+        f"{directory.name} has no {name}.pt: it is no BGE-M3 model.", hint="Choose BGE-M3, with all of its files."
     )

@@ -8,18 +8,20 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from kaynak.domain import EmbedderUnavailable
+from kaynak.domain import EmbedderUnavailable, Unsupported
 from kaynak.embedding.caching import QueryCache
 from kaynak.embedding.hosted.options import HostedName, HostedOptions, parse_name
 from kaynak.embedding.hosted.prices import price_of
 from kaynak.embedding.local import LocalEmbedder
 from kaynak.embedding.locate import locate
+from kaynak.embedding.m3 import M3Model
 from kaynak.embedding.micro_batching import MicroBatching
-from kaynak.embedding.protocol import Embedder
+from kaynak.embedding.protocol import Embedder, SparseEmbedder
 from kaynak.embedding.retrying import Retrying
 from kaynak.embedding.runtime import Precision, RuntimeName
 from kaynak.embedding.sentence_transformer import PREFIX, SentenceTransformersEmbedder
 from kaynak.embedding.soundness import Sound
+from kaynak.embedding.sparse import SparseModels
 from kaynak.embedding.watching import FileWatch
 
 if TYPE_CHECKING:
@@ -76,6 +78,10 @@ class EmbedderPool:
         self._query_cache_bytes = query_cache_bytes
         self._watch_seconds = watch_seconds
         self._held: dict[str, _Held] = {}
+        self._sparse = SparseModels(
+            lambda directory: M3Model.load(directory, threads=threads, precision=precision, runtime=runtime),
+            watch_seconds,
+        )
         self._failed: dict[str, tuple[float, EmbedderUnavailable]] = {}
         # Loading happens on worker threads, and they may belong to different event loops.
         self._lock = threading.Lock()
@@ -99,6 +105,23 @@ class EmbedderPool:
             return await self._open(hosted)
         return await asyncio.to_thread(self._load, name)
 
+    async def sparse(self, name: str) -> SparseEmbedder:
+        """Returns what weighs tokens with the model of that name; loads it off the event loop.
+
+        It has the weights of the model in memory a second time.
+
+        Raises:
+            Unsupported: A model of that kind weighs no tokens.
+            Misconfigured: There is no such model, or it cannot be loaded, or weighs no tokens.
+            EmbedderUnavailable: It cannot be fetched now, or the pool is closed.
+        """
+        if name.startswith(PREFIX) or self.hosted(name):
+            raise Unsupported(
+                f"“{name[:200]}” gives no weights of tokens.", hint="The directory of a BGE-M3 model does."
+            )
+        known = self._sparse.known(name)
+        return known if known is not None else await asyncio.to_thread(self._sparse.get, name)
+
     def hosted(self, name: str) -> bool:
         """Returns whether texts for the model of that name are sent to somebody, or to another machine.
 
@@ -116,6 +139,7 @@ class EmbedderPool:
     async def close(self) -> None:
         """Frees all models, and closes connections."""
         self._closed = True
+        await self._sparse.close()
         while self._held:
             _, held = self._held.popitem()
             await held.embedder.close()

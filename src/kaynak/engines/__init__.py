@@ -15,6 +15,7 @@ from kaynak.engines.protocol import (
     Point,
     Vector,
     VectorField,
+    WeightedEngine,
 )
 from kaynak.engines.registry import DENSE_ENGINES, LEXICAL_ENGINES, dense_engine, lexical_engine
 
@@ -39,6 +40,7 @@ __all__ = [
     "QdrantOptions",
     "Vector",
     "VectorField",
+    "WeightedEngine",
     "dense_engine",
     "lexical_engine",
 ]

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import isfinite
 
 import numpy as np
 
-from kaynak.domain import InvalidRequest, Unsupported
-from kaynak.engines.protocol import DenseSpec, LexicalSpec, Point, Vector, VectorField
+from kaynak.domain import OF_THE_MODEL, WEIGHTS, InvalidRequest, Unsupported
+from kaynak.engines.protocol import DenseSpec, Entry, LexicalSpec, Point, Vector, VectorField
 
 MAX_LIMIT = 10_000
+MAX_TOKEN = 2**32 - 1
+LEAST_WEIGHT, MOST_WEIGHT = 2.0**-24, 65_504.0
+"""What a float16 can hold."""
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,40}")
 
 
@@ -122,3 +125,51 @@ def _well_formed(points: Sequence[Point], field: VectorField) -> bool:
     if not all(isinstance(one, np.ndarray) and one.shape == (field.dimensions,) for one in vectors):
         return False
     return not vectors or bool(np.isfinite(np.stack(vectors)).all())  # type: ignore[arg-type]
+
+
+def check_weighted(spec: LexicalSpec) -> bool:
+    """Returns whether an index of learnt weights is asked for.
+
+    Raises:
+        Unsupported: It is to be fed with something else.
+    """
+    if WEIGHTS in spec.params and not spec.weighted:
+        raise Unsupported(f"{WEIGHTS} must be “{OF_THE_MODEL}”.", hint="Leave it out for an index of words.")
+    return spec.weighted
+
+
+def check_kind(name: str, *, weighted: bool, wanted: bool) -> None:
+    """Refuses a search of an index of words by weights, and the other way round.
+
+    Raises:
+        InvalidRequest: It is such a search.
+    """
+    if weighted != wanted:
+        holds, by = ("learnt weights", "words") if weighted else ("words", "learnt weights")
+        raise InvalidRequest(f"Index “{name}” holds {holds}, and cannot be searched by {by}.")
+
+
+def check_weights(weights: Mapping[int, float]) -> Mapping[int, float]:
+    """Returns weights of tokens as they came.
+
+    Raises:
+        InvalidRequest: An id is none, or a weight is none that a float16 can hold.
+    """
+    for token, weight in weights.items():
+        if isinstance(token, bool) or not isinstance(token, int | np.integer) or not 0 <= token <= MAX_TOKEN:
+            raise InvalidRequest(f"{str(token)[:40]} cannot be the id of a token.")
+        if not isinstance(weight, int | float | np.floating) or not LEAST_WEIGHT <= weight <= MOST_WEIGHT:
+            raise InvalidRequest(f"{weight} cannot be the weight of a token.")
+    return weights
+
+
+def check_weighted_entries(entries: Sequence[Entry]) -> None:
+    """Checks the entries of an index of learnt weights.
+
+    Raises:
+        InvalidRequest: One has no weights, not even an empty set of them, or wrong ones.
+    """
+    for entry in entries:
+        if entry.weights is None:
+            raise InvalidRequest(f"Entry {entry.id} has no weights.")
+        check_weights(entry.weights)

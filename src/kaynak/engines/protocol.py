@@ -10,7 +10,7 @@ from uuid import UUID
 import numpy as np
 from numpy.typing import NDArray
 
-from kaynak.domain import Filter, Json
+from kaynak.domain import OF_THE_MODEL, WEIGHTS, Filter, Json
 
 Vector = NDArray[np.float32]
 
@@ -63,11 +63,17 @@ class LexicalSpec:
 
     Attributes:
         name: ``[a-z][a-z0-9_]{0,40}``; unique in the engine.
-        params: The engine's own; an unknown one raises `Unsupported`.
+        params: The engine's own; an unknown one raises `Unsupported`. ``weights`` is the same in all that have it:
+            ``"model"`` makes an index of learnt weights, see `WeightedEngine`.
     """
 
     name: str
     params: Mapping[str, Json] = field(default_factory=dict)
+
+    @property
+    def weighted(self) -> bool:
+        """Whether the index holds learnt weights of tokens in place of words."""
+        return self.params.get(WEIGHTS) == OF_THE_MODEL
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +87,8 @@ class Entry:
         context: Title and heading path; searched with the text.
         language: ISO 639-1 code that decides analysis; None for no stemming.
         payload: What filters see.
+        weights: Of its tokens, by the id of the token: all that an index of learnt weights looks at, and nothing that
+            an index of words does. Without any it is stored, and found by no search.
     """
 
     id: int
@@ -89,6 +97,7 @@ class Entry:
     context: str
     language: str | None
     payload: Mapping[str, Json]
+    weights: Mapping[int, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +128,7 @@ class Capabilities:
         shared: Several hosts see the same index (a server); False for files on one host.
         atomic: A search sees a write whole or not at all. Otherwise it may, for a moment, find a document that is being
             replaced both as it was and as it is; but never neither.
+        weights: A lexical engine that is a `WeightedEngine`; others refuse to make an index of learnt weights.
     """
 
     metrics: frozenset[str]
@@ -126,6 +136,7 @@ class Capabilities:
     filters: bool
     shared: bool
     atomic: bool = True
+    weights: bool = False
 
 
 class Engine(Protocol):
@@ -276,6 +287,38 @@ class LexicalEngine(Engine, Protocol):
             coverage: Whether to tell how much of the query each entry matched, which takes a second look at each.
 
         Raises:
+            EngineUnavailable: It does not answer.
+            CorruptIndex: It is missing or damaged.
+        """
+        ...
+
+
+class WeightedEngine(LexicalEngine, Protocol):
+    """A lexical engine that can also hold weights of tokens that a model has learnt. Its `Capabilities` say so.
+
+    An index that was made with ``weights`` = ``"model"`` takes `Entry.weights` and no text, and is searched by
+    `search_weights` alone; any other one takes texts, and is searched by `search` alone. What a token is, and which
+    model weighs it, is the caller's to know and to guard.
+
+    Ids of tokens are whole numbers below 2**32, weights are numbers above zero that a float16 can hold. A write or a
+    search with any other, and a write of an entry without weights, raises `InvalidRequest` and changes nothing.
+    """
+
+    async def search_weights(
+        self, name: str, weights: Mapping[int, float], limit: int, *, condition: Filter | None = None
+    ) -> Candidates:
+        """Returns the entries that share tokens with the query, by the sum of the products of their weights.
+
+        Nothing else counts: not how rare a token is, nor how long an entry, as the model has learnt both.
+
+        Args:
+            name: The index.
+            weights: Of the tokens of the query, by id; without any, nothing is found.
+            limit: At most this many, up to 10,000.
+            condition: On the payload.
+
+        Raises:
+            InvalidRequest: The index is one of words, or a weight is not valid.
             EngineUnavailable: It does not answer.
             CorruptIndex: It is missing or damaged.
         """

@@ -77,12 +77,20 @@ class Collections:
         scope.require(Permission.CREATE)
         validate_collection_name(name)
         spec = spec or self._default
+        self._parts.require(spec)
         embedder = await self._parts.embedders.get(spec.embedder.name)
+        weights = await self._parts.weights_fingerprint(spec)
         chunker = build_chunker(spec.chunker, embedder.tokenizer, embedder.max_tokens)
         async with self._catalog.begin() as unit:
             identity = await unit.collections.create(name, description, language)
             generation = await unit.generations.create(
-                identity, spec, chunker.fingerprint, embedder.fingerprint, embedder.dimensions, active=True
+                identity,
+                spec,
+                chunker.fingerprint,
+                embedder.fingerprint,
+                embedder.dimensions,
+                active=True,
+                weights_fingerprint=weights,
             )
             if answering is not None:
                 await unit.collections.update(identity, answering=answering)

@@ -8,12 +8,14 @@ from kaynak.catalog import (
     BlobStore,
     Catalog,
     contents,
+    embeddings_left,
     generations_ever,
     incomplete,
     miscounted,
     originals_of,
     recount,
     remains,
+    texts_of,
 )
 from kaynak.domain import (
     Action,
@@ -104,10 +106,15 @@ class Doctor:
             found = await unit.collections.get(scope, collection)
             generations = await unit.generations.followed(found.id)
             own = await originals_of(unit.connection, list(documents))
-        return lambda: self.traces(generations, documents, own)
+            texts = await texts_of(unit.connection, list(documents))
+        return lambda: self.traces(generations, documents, own, texts)
 
     async def traces(
-        self, generations: Sequence[Generation], documents: Mapping[UUID, str], originals: Sequence[bytes]
+        self,
+        generations: Sequence[Generation],
+        documents: Mapping[UUID, str],
+        originals: Sequence[bytes],
+        texts: Sequence[bytes] = (),
     ) -> Examination:
         """Looks in every store for documents that were deleted.
 
@@ -115,10 +122,11 @@ class Doctor:
             generations: Of their collection.
             documents: Their external ids, by id.
             originals: Keys of those of their originals that no other document has.
+            texts: Hashes of what was embedded of them.
         """
         findings: list[Finding] = []
         async with self._catalog.read() as unit:
-            rows = await remains(unit.connection, list(documents))
+            rows = await remains(unit.connection, list(documents)) + await embeddings_left(unit.connection, texts)
         files = [key for key in originals if await self._blobs.exists(key)]
         for where, count in (("catalog", rows), ("originals", len(files))):
             if count:
@@ -179,10 +187,11 @@ class Doctor:
         try:
             followers = self._followers.of(generation)
             embedder = await self._parts.embedders.get(generation.spec.embedder.name)
+            weights = await self._parts.weights_fingerprint(generation.spec)
         except KaynakError as error:
             yield Finding(name, Ailment.MISCONFIGURED, 1, error.message, hint=error.hint)
             return
-        if embedder.fingerprint != generation.embedder_fingerprint:
+        if (embedder.fingerprint, weights) != (generation.embedder_fingerprint, generation.weights_fingerprint):
             yield Finding(
                 name,
                 Ailment.MISCONFIGURED,
@@ -209,7 +218,7 @@ class Doctor:
             mended = not faults_left
             yield Finding(name, Ailment.REFUSED, len(faults), said, mended, None if mended else _REPAIR)
         if lacking:
-            said = f"{len(lacking):,} documents lack passages or embeddings."
+            said = f"{len(lacking):,} documents lack passages, embeddings or weights."
             mended = not lacking_left
             yield Finding(name, Ailment.MISSING, len(lacking), said, mended, None if mended else _REPAIR)
         for examination in examinations:

@@ -2,13 +2,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 from kaynak.catalog import Catalog, to_embed
-from kaynak.chunking import build_chunker, embedding_text
+from kaynak.chunking import Chunker, build_chunker, embedding_text
 from kaynak.domain import Collection, GenerationSpec, IndexEstimate, Permission, Scope
-from kaynak.embedding import Embedder
+from kaynak.embedding import Kind
 from kaynak.indexing.indexes import Wanted
 from kaynak.indexing.parts import Parts
 
@@ -22,6 +22,12 @@ _INDEX_BYTES = 3.0
 """Of a dense index for each byte of its vectors as halves of floats: graph, payloads, keys."""
 _WORDS_BYTES = 0.6
 """Of a lexical index for each byte of text."""
+_VECTOR_BYTES, _WEIGHT_BYTES = 2, 6
+"""Of a component of a vector, and of a token with its weight, as the catalog keeps them."""
+_TOKENS = 120
+"""Different ones, of a passage of usual length."""
+
+_Compute = Callable[[Sequence[str], Kind], Awaitable[object]]
 
 
 class Tariff(Protocol):
@@ -66,28 +72,39 @@ class Estimating:
         self._parts.require(spec)
         embedder = await self._parts.embedders.get(spec.embedder.name)
         chunker = build_chunker(spec.chunker, embedder.tokenizer, embedder.max_tokens)
-        passages, texts, characters, sample = await self._needed(found, spec, chunker.fingerprint, embedder)
-        counted = await asyncio.to_thread(lambda: [embedder.tokenizer.count(one) for one in sample])
-        tokens = round(sum(counted) / len(counted) * texts) if counted else 0
         name = spec.embedder.name
         local = self._tariff is None or not self._tariff.hosted(name)
+        passes: list[tuple[str, _Compute, int]] = [
+            (embedder.fingerprint, embedder.embed, embedder.dimensions * _VECTOR_BYTES)
+        ]
+        if spec.weighted:
+            weigher = await self._parts.embedders.sparse(name)
+            passes.append((weigher.fingerprint, weigher.embed_sparse, _TOKENS * _WEIGHT_BYTES))
+        passages = texts = tokens = characters = 0
+        seconds = size = 0.0
+        for fingerprint, compute, width in passes:
+            passages, new, characters, sample = await self._needed(found, spec, chunker, fingerprint)
+            counted = await asyncio.to_thread(list, map(embedder.tokenizer.count, sample))
+            texts += new
+            tokens += round(sum(counted) / len(counted) * new) if counted else 0
+            size += new * (width + 64) + passages * width * _INDEX_BYTES
+            if local and new and sample:
+                begun = time.perf_counter()
+                await compute(sample, "document")
+                seconds += (time.perf_counter() - begun) / len(sample) * new
+        if not spec.weighted:
+            size += characters * _WORDS_BYTES
         rate = 0.0 if self._tariff is None else await self._tariff.price_of(name)
         price = None if rate is None else rate * tokens / 1_000_000
-        seconds = passages / _WRITES_A_SECOND
-        if local and texts and sample:
-            begun = time.perf_counter()
-            await embedder.embed(sample, "document")
-            seconds += (time.perf_counter() - begun) / len(sample) * texts
-        vectors = embedder.dimensions * 2
-        size = texts * (vectors + 64) + passages * vectors * _INDEX_BYTES + characters * _WORDS_BYTES
+        seconds += passages / _WRITES_A_SECOND
         return IndexEstimate(passages, texts, tokens, price, seconds if local or not texts else None, round(size))
 
     async def _needed(
-        self, found: Collection, spec: GenerationSpec, chunker_fingerprint: str, embedder: Embedder
+        self, found: Collection, spec: GenerationSpec, chunker: Chunker, fingerprint: str
     ) -> tuple[int, int, int, Sequence[str]]:
-        """Returns passages, texts to embed, characters of all passages, and a sample of the texts."""
+        """Returns passages, texts to compute, characters of all passages, and a sample of the texts."""
         async with self._catalog.read() as unit:
-            known = await to_embed(unit.connection, found.id, chunker_fingerprint, embedder.fingerprint, _TEXTS)
+            known = await to_embed(unit.connection, found.id, chunker.fingerprint, fingerprint, _TEXTS)
             if known.documents >= known.all_documents:
                 return known.passages, known.texts, known.characters, known.sample
             documents = await unit.documents.ids(found.id, limit=_DOCUMENTS)
@@ -95,7 +112,6 @@ class Estimating:
             parsed = [
                 await unit.versions.load_parsed(one.id) for one in latest.values() if one.parser_fingerprint is not None
             ]
-        chunker = build_chunker(spec.chunker, embedder.tokenizer, embedder.max_tokens)
         cut = await asyncio.to_thread(lambda: [(one, chunker.split(one)) for one in parsed])
         texts = [embedding_text(one.title, (), span.of(one.text)) for one, spans in cut for span in spans]
         share = known.all_documents / max(1, len(parsed))

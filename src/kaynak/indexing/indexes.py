@@ -112,7 +112,7 @@ class Indexes:
             Forbidden: The caller may not manage it.
             Conflict: One of the same parts is there already.
             InvalidRequest: A part is not valid.
-            Unsupported: An engine cannot do it.
+            Unsupported: An engine or the model cannot do it.
             EmbedderUnavailable: The model cannot be loaded.
         """
         async with self._catalog.read() as unit:
@@ -121,19 +121,26 @@ class Indexes:
         spec = wanted.over(found.generation.spec)
         self._parts.require(spec)
         embedder = await self._parts.embedders.get(spec.embedder.name)
+        weights = await self._parts.weights_fingerprint(spec)
         chunker = build_chunker(spec.chunker, embedder.tokenizer, embedder.max_tokens)
         async with self._catalog.begin() as unit:
             # Of two who begin the same at the same time, the second finds it.
             await unit.collections.lock(found.id)
             for other in await unit.generations.followed(found.id):
-                same = (other.chunker_fingerprint, other.embedder_fingerprint)
-                if other.spec == spec and same == (chunker.fingerprint, embedder.fingerprint):
+                same = (other.chunker_fingerprint, other.embedder_fingerprint, other.weights_fingerprint)
+                if other.spec == spec and same == (chunker.fingerprint, embedder.fingerprint, weights):
                     raise Conflict(
                         f"Index generation {other.id} of “{found.name}” is made of the same parts.",
                         hint="Change a part, or use that one: kaynak index switch",
                     )
             made = await unit.generations.create(
-                found.id, spec, chunker.fingerprint, embedder.fingerprint, embedder.dimensions, active=False
+                found.id,
+                spec,
+                chunker.fingerprint,
+                embedder.fingerprint,
+                embedder.dimensions,
+                active=False,
+                weights_fingerprint=weights,
             )
             parts = {name: getattr(spec, name).name for name in ("chunker", "embedder", "dense", "lexical")}
             unit.audit.record(scope, Action.INDEX_BEGUN, f"collection:{found.id}", generation=made.id, **parts)
@@ -257,8 +264,10 @@ class Indexes:
         self._followers.forget(generation)
         async with self._catalog.begin() as unit:
             await unit.embeddings.collect_garbage(hashes)
-        async with self._catalog.begin() as unit:
-            await unit.embeddings.release(generation.embedder_fingerprint, generation.collection_id)
+        for fingerprint in (generation.embedder_fingerprint, generation.weights_fingerprint):
+            if fingerprint is not None:
+                async with self._catalog.begin() as unit:
+                    await unit.embeddings.release(fingerprint, generation.collection_id)
         if now.activated_at is not None:
             await asyncio.sleep(GRACE_SECONDS)
         await self.drop(generation)

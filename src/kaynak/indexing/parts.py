@@ -3,11 +3,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, cast
 
-from kaynak.domain import Generation, GenerationSpec, InvalidRequest
-from kaynak.embedding import Embedder
-from kaynak.engines import DenseEngine, LexicalEngine
+from kaynak.domain import Generation, GenerationSpec, InvalidRequest, Unsupported
+from kaynak.embedding import Embedder, SparseEmbedder
+from kaynak.engines import DenseEngine, LexicalEngine, WeightedEngine
 
 
 class Embedders(Protocol):
@@ -15,6 +15,10 @@ class Embedders(Protocol):
 
     async def get(self, name: str, /) -> Embedder:
         """Returns a model, loaded when first asked for."""
+        ...
+
+    async def sparse(self, name: str, /) -> SparseEmbedder:
+        """Returns what weighs tokens with the model of that name."""
         ...
 
 
@@ -35,14 +39,27 @@ class Parts:
     locks: Path
 
     def require(self, spec: GenerationSpec) -> None:
-        """Returns if there are engines of these names.
+        """Returns if there are engines of these names, that can do what is asked of them.
 
         Raises:
             InvalidRequest: There is none of a name.
+            Unsupported: The lexical one does not take weights.
             Misconfigured: Its library is not installed, or it cannot work as it is set up.
         """
         self.dense[_known(spec.dense.name, self.dense, "dense engine")]
-        self.lexical[_known(spec.lexical.name, self.lexical, "lexical engine")]
+        lexical = self.lexical[_known(spec.lexical.name, self.lexical, "lexical engine")]
+        if spec.weighted:
+            _weighted(lexical, spec.lexical.name)
+
+    async def weights_fingerprint(self, spec: GenerationSpec) -> str | None:
+        """Returns the fingerprint of what weighs tokens for a lexical index; None if it is one of words.
+
+        Raises:
+            Unsupported: The model weighs none.
+            Misconfigured: The same, or it cannot be loaded.
+            EmbedderUnavailable: It cannot be loaded now.
+        """
+        return (await self.embedders.sparse(spec.embedder.name)).fingerprint if spec.weighted else None
 
     def dense_of(self, generation: Generation) -> DenseEngine:
         """Returns the dense engine of a generation."""
@@ -51,6 +68,19 @@ class Parts:
     def lexical_of(self, generation: Generation) -> LexicalEngine:
         """Returns the lexical engine of a generation."""
         return self.lexical[_known(generation.spec.lexical.name, self.lexical, "lexical engine")]
+
+    def weighted_of(self, generation: Generation) -> WeightedEngine:
+        """Returns the lexical engine of a generation whose lexical index holds weights."""
+        return _weighted(self.lexical_of(generation), generation.spec.lexical.name)
+
+
+def _weighted(engine: LexicalEngine, name: str) -> WeightedEngine:
+    if not engine.capabilities.weights:
+        raise Unsupported(
+            f"The lexical engine “{name}” holds words, and no weights of tokens.",
+            hint="Qdrant does: --lexical qdrant -p lexical.weights=model",
+        )
+    return cast("WeightedEngine", engine)
 
 
 def _known(name: str, known: Mapping[str, object], what: str) -> str:

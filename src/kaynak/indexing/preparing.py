@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from uuid import UUID
 
 import numpy as np
@@ -26,7 +26,8 @@ from kaynak.domain import (
     ParsedDocument,
     text_hash,
 )
-from kaynak.embedding import Embedder
+from kaynak.embedding import Embedder, SparseEmbedder
+from kaynak.engines.checks import check_weights
 from kaynak.indexing.cutting import cut
 from kaynak.indexing.parts import Embedders
 
@@ -37,8 +38,9 @@ SLICE = 256
 class Preparing:
     """Gives documents what a generation needs and does not find: passages by its chunker, embeddings by its model.
 
-    Documents come in with those of the generation that is searched at that time. All others get theirs here, from the
-    text in the catalog: nothing is parsed again, and nothing that was embedded before is embedded again.
+    And weights of tokens, for a lexical index that holds those. Documents come in with passages and embeddings of the
+    generation that is searched at that time. All others get theirs here, from the text in the catalog, and so do all
+    weights: nothing is parsed again, and nothing that was embedded or weighed before is so again.
 
     Args:
         catalog: The truth.
@@ -51,37 +53,42 @@ class Preparing:
         self._turns: dict[int, asyncio.Lock] = {}
 
     async def complete(self, generation: Generation, documents: Sequence[UUID], side: IndexSide) -> None:
-        """Stores what one of its indexes needs of these documents and misses: the lexical one needs no embeddings.
+        """Stores what one of its indexes needs of these documents and misses.
 
         Raises:
             EmbedderUnavailable: The model does not answer, or is another one by now; what is stored stays.
-            InvalidRequest: The model makes no vector of a text.
+            InvalidRequest: The model makes no vector of a text, or no weights.
         """
+        needed = generation.needs(side)
         # Both indexes of a generation come here at the same time, and one of them would find everything done.
         async with self._turns.setdefault(generation.id, asyncio.Lock()):
             async with self._catalog.read() as unit:
                 missing = await uncut(unit.connection, generation, documents)
-                without = await lacking(unit.connection, generation, documents) if side == "dense" else set()
+                without = await lacking(unit.connection, generation, documents, needed) if needed else set()
                 searched = await unit.generations.active(generation.collection_id)
             # Of passages that the searched generation has, too, the job that changes a title says what is embedded.
             own = searched.chunker_fingerprint != generation.chunker_fingerprint
-            if not missing and (side == "lexical" or (not without and not own)):
+            if not missing and (needed is None or (not without and not own)):
                 return
-            embedder = await self._model(generation)
             if missing:
-                await self._cut(generation, embedder, missing)
+                await self._cut(generation, await self._model(generation), missing)
+            if needed is None:
+                return
+            texts = await self._unmade(generation, needed, documents, own=own)
             if side == "dense":
-                await self._embed(generation, embedder, documents, own=own)
+                await self._embed(await self._model(generation), texts)
+            else:
+                await self._weigh(await self._weigher(generation), texts)
 
     async def _model(self, generation: Generation) -> Embedder:
-        name = generation.spec.embedder.name
-        embedder = await self._embedders.get(name)
-        if embedder.fingerprint != generation.embedder_fingerprint:
-            raise EmbedderUnavailable(
-                f"The model “{name}” is not the one that index generation {generation.id} was begun with.",
-                hint="Put the old model back, or build a new generation: kaynak index build",
-            )
+        embedder = await self._embedders.get(generation.spec.embedder.name)
+        _same(embedder.fingerprint, generation.embedder_fingerprint, generation)
         return embedder
+
+    async def _weigher(self, generation: Generation) -> SparseEmbedder:
+        weigher = await self._embedders.sparse(generation.spec.embedder.name)
+        _same(weigher.fingerprint, generation.weights_fingerprint, generation)
+        return weigher
 
     async def _cut(self, generation: Generation, embedder: Embedder, missing: Sequence[Uncut]) -> None:
         chunker = build_chunker(generation.spec.chunker, embedder.tokenizer, embedder.max_tokens)
@@ -106,7 +113,10 @@ class Preparing:
             if await uncut(unit.connection, generation, [one.document_id]):
                 await unit.chunks.insert(rows)
 
-    async def _embed(self, generation: Generation, embedder: Embedder, documents: Sequence[UUID], *, own: bool) -> None:
+    async def _unmade(
+        self, generation: Generation, needed: str, documents: Sequence[UUID], *, own: bool
+    ) -> dict[bytes, str]:
+        """Returns the texts of documents of which a model has made nothing yet, by hash."""
         async with self._catalog.read() as unit:
             passages = await retitled_passages(unit.connection, generation, documents)
         # The title is part of what is embedded; it may be another one than when the passage was cut.
@@ -118,14 +128,40 @@ class Preparing:
                 await rehash(unit.connection, stale)
         wanted = dict(zip(keys, texts, strict=True))
         async with self._catalog.read() as unit:
-            known = await unit.embeddings.known(embedder.fingerprint, wanted)
-        missing = [key for key in wanted if key not in known]
-        for start in range(0, len(missing), SLICE):
-            part = missing[start : start + SLICE]
-            vectors = await embedder.embed([wanted[key] for key in part], "document")
+            known = await unit.embeddings.known(needed, wanted)
+        return {key: one for key, one in wanted.items() if key not in known}
+
+    async def _embed(self, embedder: Embedder, texts: Mapping[bytes, str]) -> None:
+        for part in _slices(texts):
+            vectors = await embedder.embed(list(part.values()), "document")
             usable(vectors, len(part), embedder.dimensions)
             async with self._catalog.begin() as unit:
                 await unit.embeddings.save(embedder.fingerprint, dict(zip(part, vectors, strict=True)))
+
+    async def _weigh(self, weigher: SparseEmbedder, texts: Mapping[bytes, str]) -> None:
+        for part in _slices(texts):
+            weights = await weigher.embed_sparse(list(part.values()), "document")
+            if len(weights) != len(part):
+                raise InvalidRequest(f"The model weighed {len(weights)} of {len(part)} texts.")
+            for one in weights:
+                check_weights(one)
+            async with self._catalog.begin() as unit:
+                await unit.token_weights.save(weigher.fingerprint, dict(zip(part, weights, strict=True)))
+
+
+def _slices(texts: Mapping[bytes, str]) -> Iterator[dict[bytes, str]]:
+    given = list(texts.items())
+    for start in range(0, len(given), SLICE):
+        yield dict(given[start : start + SLICE])
+
+
+def _same(fingerprint: str, wanted: str | None, generation: Generation) -> None:
+    if fingerprint != wanted:
+        raise EmbedderUnavailable(
+            f"The model “{generation.spec.embedder.name}” is not the one that index generation {generation.id} was "
+            "begun with.",
+            hint="Put the old model back, or build a new generation: kaynak index build",
+        )
 
 
 def usable(vectors: NDArray[np.float32], count: int, dimensions: int) -> None:

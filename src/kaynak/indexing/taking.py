@@ -92,8 +92,8 @@ class Taking:
 
     def _incomplete(self, chunks: Sequence[IndexedChunk], documents: Sequence[UUID]) -> bool:
         there = {one.document_id for one in chunks}
-        dense = self._target.side == "dense"
-        return len(there) < len(documents) or (dense and any(one.vector is None for one in chunks))
+        needed = self._target.generation.needs(self._target.side)
+        return len(there) < len(documents) or (needed is not None and any(one.vector is None for one in chunks))
 
     async def _fault(self, unit: Unit | None, document: UUID, error: str, known: int) -> None:
         generation, side, _ = self._key

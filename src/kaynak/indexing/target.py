@@ -89,6 +89,9 @@ class LexicalTarget(Target):
 
     async def apply(self, chunks: Sequence[IndexedChunk], documents: Sequence[UUID], revision: int) -> None:
         """See `Target.apply`."""
+        if self.generation.weights_fingerprint is not None:
+            await self._apply_weights(chunks, documents, revision)
+            return
         entries = [
             Entry(
                 chunk.id,
@@ -100,4 +103,14 @@ class LexicalTarget(Target):
             )
             for chunk in chunks
         ]
+        await self._lexical.apply(self.key, entries, documents, revision)
+
+    async def _apply_weights(self, chunks: Sequence[IndexedChunk], documents: Sequence[UUID], revision: int) -> None:
+        entries = [
+            Entry(chunk.id, chunk.document_id, "", "", chunk.language, chunk.payload, weights)
+            for chunk in chunks
+            if (weights := chunk.weights()) is not None
+        ]
+        if len(entries) < len(chunks):
+            _log.warning("chunks_without_weights", generation=self.key, missing=len(chunks) - len(entries))
         await self._lexical.apply(self.key, entries, documents, revision)

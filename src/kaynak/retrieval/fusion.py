@@ -2,8 +2,9 @@
 
 Each side is brought to [0, 1] against fixed points that do not depend on what else was found: a cosine against
 what unrelated passages of the collection have with this query (0) and identity (1); a BM25 score against the most
-that the query can reach (1), less what the index does not know of it. So scores can be weighed, compared between
-collections, and stay the same however many candidates are asked for.
+that the query can reach (1), less what the index does not know of it; a sum of products of learnt weights against what
+the query has with itself (1/2). So scores can be weighed, compared between collections, and stay the same however many
+candidates are asked for.
 """
 
 from __future__ import annotations
@@ -90,6 +91,24 @@ def normalise_bm25(scores: Scores, ceiling: float, known: float) -> Scores:
         return np.zeros_like(scores)
     share = min(1.0, max(_KNOWN_LEAST, known)) if np.isfinite(known) else 1.0
     scaled: Scores = np.clip(scores, 0.0, ceiling) / ceiling * share
+    return scaled
+
+
+def normalise_weights(scores: Scores, own: float) -> Scores:
+    """Returns sums of products of learnt weights in [0, 1): 1/2 for an entry that weighs each token as the query does.
+
+    Nothing bounds such a sum that does not depend on what else was found, so it nears 1 and never reaches it, and
+    keeps its order. BM25 has about 1/2, too, where an entry of usual length says each word of the query once.
+    What nobody has of the query is in ``own``, and lowers all.
+
+    Args:
+        scores: Of the entries.
+        own: What the query would have with itself: the sum of the squares of its weights.
+    """
+    if not own > 0 or not np.isfinite(own):
+        return np.zeros_like(scores)
+    shares = np.maximum(scores, 0.0) / own
+    scaled: Scores = shares / (1 + shares)
     return scaled
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from kaynak.catalog import Admitted
 from kaynak.domain import HitExplanation, Json, SideScore
+from kaynak.engines import LexicalCandidates
 from kaynak.retrieval.fusion import (
     NOTHING,
     Ids,
@@ -17,6 +18,7 @@ from kaynak.retrieval.fusion import (
     fuse,
     normalise_bm25,
     normalise_cosines,
+    normalise_weights,
     support,
     tidy,
 )
@@ -111,6 +113,8 @@ class Ranking:
         """Returns why a chunk has the score it has, with its ranks among ``shown``, or among all."""
         dense, lexical = _side(self.dense, chunk_id, shown), _side(self.lexical, chunk_id, shown)
         weight = self.weight.dense
+        if self.sides.weights is not None:
+            notes = (*notes, "words count as the model has learnt")
         fused = weight * (dense.normalised if dense else 0.0) + (1 - weight) * (lexical.normalised if lexical else 0.0)
         return HitExplanation(
             lexical, dense, {"dense": round(weight, 4), "lexical": round(1 - weight, 4)}, round(fused, 6), tuple(notes)
@@ -130,6 +134,7 @@ class Ranking:
             "dense_mode": sides.dense.mode if sides.dense else None,
             "lexical": _count(self.lexical, admitted if narrow else None),
             "lexical_mode": sides.lexical.mode if sides.lexical else None,
+            "lexical_holds": "words" if sides.collection.generation.weights_fingerprint is None else "learnt weights",
             "admitted": len(admitted),
         }
         if not narrow:
@@ -172,14 +177,18 @@ def rank(asked: Sequence[Sides], fixed: float | None) -> list[Ranking]:
 def _rank_one(sides: Sides, nearest: Mapping[str, float], fixed: float | None) -> Ranking:
     background = nearest.get(sides.collection.generation.embedder_fingerprint, 0.0)
     dense = lexical = NOTHING
-    known = 0.0
+    known: float | None = None
     if sides.dense is not None:
         ids, cosines = tidy(sides.dense.ids, sides.dense.scores)
         dense = Ranked(ids, cosines, normalise_cosines(cosines, background))
     if sides.lexical is not None:
-        known = sides.lexical.known
         ids, scores = tidy(sides.lexical.ids, sides.lexical.scores)
-        lexical = Ranked(ids, scores, normalise_bm25(scores, sides.lexical.ceiling, known))
+        if isinstance(sides.lexical, LexicalCandidates):
+            known = sides.lexical.known
+            lexical = Ranked(ids, scores, normalise_bm25(scores, sides.lexical.ceiling, known))
+        else:
+            own = sum(weight * weight for weight in (sides.weights or {}).values())
+            lexical = Ranked(ids, scores, normalise_weights(scores, own))
     weight = weigh(sides.query_pieces, sides.profile, known=known, fixed=fixed)
     if sides.dense is None or sides.lexical is None:
         # A side that was not asked, or is away, has no weight.

@@ -24,10 +24,11 @@ from kaynak.domain import (
     KaynakError,
     Misconfigured,
     SearchMode,
+    Unsupported,
     may_read,
 )
-from kaynak.embedding import Embedder, check_fingerprint
-from kaynak.engines import Candidates, LexicalCandidates
+from kaynak.embedding import Embedder, SparseEmbedder, check_fingerprint
+from kaynak.engines import Candidates
 from kaynak.indexing import Parts
 from kaynak.retrieval.narrow import Narrow
 from kaynak.retrieval.profiles import UNKNOWN, Profile, Profiles
@@ -47,6 +48,7 @@ class Sides:
         collection: The collection.
         dense: None if the side was not asked, or could not answer.
         lexical: The same.
+        weights: Of the query's tokens, where the lexical index holds learnt weights; None where it holds words.
         vector: Of the query.
         query_pieces: Tokens per word of the query.
         profile: What the model makes of the collection.
@@ -56,7 +58,8 @@ class Sides:
 
     collection: Collection
     dense: Candidates | None = None
-    lexical: LexicalCandidates | None = None
+    lexical: Candidates | None = None
+    weights: Mapping[int, float] | None = None
     vector: Vector | None = None
     query_pieces: float = 0.0
     profile: Profile = UNKNOWN
@@ -117,6 +120,7 @@ class Question:
         self._strict: set[UUID] = set()
         self._vectors = vectors
         self._embedding: dict[str, asyncio.Task[tuple[Embedder, Vector]]] = {}
+        self._weighing: dict[str, asyncio.Task[tuple[SparseEmbedder, Mapping[int, float]]]] = {}
 
     def expect(self, models: Iterable[str]) -> None:
         """Begins to embed for models that will probably be needed, while it is looked up whether they are."""
@@ -126,7 +130,7 @@ class Question:
 
     def abandon(self) -> None:
         """Ends what was begun, if nobody is going to ask."""
-        for task in self._embedding.values():
+        for task in (*self._embedding.values(), *self._weighing.values()):
             task.cancel()
 
     def loose(self, collection: Collection) -> bool:
@@ -172,12 +176,27 @@ class Question:
 
     async def _lexical(self, sides: Sides, depth: int) -> None:
         collection = sides.collection
+        if collection.generation.weights_fingerprint is not None:
+            await self._by_weights(sides, depth)
+            return
         engine = _present(self._parts.lexical_of, collection)
         languages = (collection.language,) if collection.language else ()
         with sides.timed("lexical"):
             sides.lexical = await engine.search(
                 collection.generation.key, self._text, depth, languages=languages, condition=self._of(collection)
             )
+
+    async def _by_weights(self, sides: Sides, depth: int) -> None:
+        generation = sides.collection.generation
+        engine = _present(self._parts.weighted_of, sides.collection)
+        with sides.timed("weigh"):
+            weigher, weights = await self._weighed(generation.spec.embedder.name)
+        check_fingerprint(weigher, generation.weights_fingerprint)
+        with sides.timed("lexical"):
+            sides.lexical = await engine.search_weights(
+                generation.key, weights, depth, condition=self._of(sides.collection)
+            )
+        sides.weights = weights
 
     async def _dense(self, sides: Sides, depth: int) -> None:
         generation = sides.collection.generation
@@ -198,6 +217,19 @@ class Question:
             return self._condition
         allowed = may_read(self._principals)
         return allowed if self._condition is None else And((allowed, self._condition))
+
+    async def _weighed(self, name: str) -> tuple[SparseEmbedder, Mapping[int, float]]:
+        task = self._weighing.get(name)
+        if task is None:
+            task = self._weighing[name] = asyncio.create_task(self._weigh(name))
+            # As of a vector: whoever needs the weights sees the error.
+            task.add_done_callback(lambda done: None if done.cancelled() else done.exception() and None)
+        return await task
+
+    async def _weigh(self, name: str) -> tuple[SparseEmbedder, Mapping[int, float]]:
+        weigher = await self._parts.embedders.sparse(name)
+        (weights,) = await weigher.embed_sparse([self._text], "query")
+        return weigher, weights
 
     async def _embedded(self, name: str) -> tuple[Embedder, Vector]:
         return await self._start(name)
@@ -223,5 +255,5 @@ def _present(find: Callable[..., T], collection: Collection) -> T:
     """Returns the engine of a collection; one that is not part of this installation is away."""
     try:
         return find(collection.generation)
-    except InvalidRequest as exc:
+    except (InvalidRequest, Unsupported) as exc:
         raise EngineUnavailable(exc.message, hint=exc.hint) from exc

@@ -24,7 +24,7 @@ from kaynak.domain import (
 )
 from kaynak.domain.sentences import sentence_spans
 from kaynak.indexing import Followers, Indexes, Parts
-from kaynak.retrieval.exactness import recall
+from kaynak.retrieval.exactness import recall, weights_recall
 from kaynak.retrieval.searcher import Searcher
 
 SAMPLE = 100
@@ -115,6 +115,8 @@ class Verifier:
         looks = _Looks(searcher, whole, searched, generation)
         try:
             checks = [*await self._counts(now, whole), await self._recall(generation, sample)]
+            if generation.weights_fingerprint is not None:
+                checks.append(await self._weights_recall(generation, sample))
             checks += await self._known_items(looks, searched, generation, sample)
             if questions:
                 checks.append(await _answers(looks, questions))
@@ -158,6 +160,18 @@ class Verifier:
         said = f"{found:.1%} of the {DEPTH} nearest passages, for {len(rows)} queries"
         return IndexCheck("recall", found >= RECALL_LEAST, found, RECALL_LEAST, said)
 
+    async def _weights_recall(self, generation: Generation, sample: int) -> IndexCheck:
+        async with self._catalog.read() as unit:
+            items = await unit.chunks.sample(generation, sample)
+        weigher = await self._parts.embedders.sparse(generation.spec.embedder.name)
+        if weigher.fingerprint != generation.weights_fingerprint:
+            raise EngineUnavailable("What weighs tokens is not what the generation was built with.")
+        queries = await weigher.embed_sparse([_remembered(text) for _, text in items], "query")
+        engine = self._parts.weighted_of(generation)
+        found = await weights_recall(self._catalog, generation, engine, queries, DEPTH)
+        said = f"{found:.1%} of the {DEPTH} passages nearest by their weights, for {len(items)} queries"
+        return IndexCheck("recall of weights", found >= RECALL_LEAST, found, RECALL_LEAST, said)
+
     async def _known_items(
         self, looks: _Looks, searched: Collection, generation: Generation, sample: int
     ) -> list[IndexCheck]:
@@ -166,41 +180,41 @@ class Verifier:
             items = await unit.chunks.sample(generation, sample)
         # Of a few documents, many are among the first ten by chance.
         first = max(1, min(DEPTH, searched.documents // 4))
-        kept = {"here": 0, "there": 0}
+        # A lexical side of another kind has to find what the one of now finds; of the same kind, it is compared below.
+        alike = generation.weights_fingerprint == searched.generation.weights_fingerprint
+        modes = {SearchMode.DENSE: "by meaning"} | ({} if alike else {SearchMode.LEXICAL: "on the lexical side"})
+        kept = dict.fromkeys(modes, (0, 0))
         shared: list[float] = []
         for at, (document, text) in enumerate(items):
             query = _remembered(text)
-            here = await looks.at(query, generation, SearchMode.DENSE)
-            there = await looks.at(query, searched.generation, SearchMode.DENSE)
-            kept["here"] += document in here[:first]
-            kept["there"] += document in there[:first]
+            for mode, (here, there) in kept.items():
+                found = await looks.at(query, generation, mode)
+                before = await looks.at(query, searched.generation, mode)
+                kept[mode] = here + (document in found[:first]), there + (document in before[:first])
             if at < COMPARED:
                 new, old = await looks.at(query, generation), await looks.at(query, searched.generation)
                 shared.append(len(set(new) & set(old)) / max(1, len(set(new) | set(old))))
         count = max(1, len(items))
-        here_share, there_share = kept["here"] / count, kept["there"] / count
-        least = max(0.0, there_share - max(KNOWN_LOST, ONE_LOST / count))
-        same = (generation.embedder_fingerprint, generation.chunker_fingerprint) == (
+        checks = [_known(modes[mode], here / count, there / count, count) for mode, (here, there) in kept.items()]
+        same = alike and (generation.embedder_fingerprint, generation.chunker_fingerprint) == (
             searched.generation.embedder_fingerprint,
             searched.generation.chunker_fingerprint,
         )
         agreed = sum(shared) / len(shared) if shared else 1.0
-        return [
-            IndexCheck(
-                "known documents",
-                here_share >= least,
-                here_share,
-                least,
-                f"{here_share:.0%} of documents found by meaning by words of theirs; {there_share:.0%} as it is now",
-            ),
-            IndexCheck(
-                "agreement",
-                not same or agreed >= AGREED_LEAST,
-                agreed,
-                AGREED_LEAST if same else None,
-                f"{agreed:.0%} of what both find in the first {DEPTH} is the same",
-            ),
-        ]
+        agreement = IndexCheck(
+            "agreement",
+            not same or agreed >= AGREED_LEAST,
+            agreed,
+            AGREED_LEAST if same else None,
+            f"{agreed:.0%} of what both find in the first {DEPTH} is the same",
+        )
+        return [*checks, agreement]
+
+
+def _known(how: str, here: float, there: float, count: int) -> IndexCheck:
+    least = max(0.0, there - max(KNOWN_LOST, ONE_LOST / count))
+    said = f"{here:.0%} of documents found {how} by words of theirs; {there:.0%} as it is now"
+    return IndexCheck("known documents" if how == "by meaning" else "known words", here >= least, here, least, said)
 
 
 def _count(side: str, found: int, wanted: int) -> IndexCheck:

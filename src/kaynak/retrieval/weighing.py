@@ -30,7 +30,7 @@ class Weight:
     signals: dict[str, Json]
 
 
-def weigh(query_pieces: float, profile: Profile, *, known: float, fixed: float | None) -> Weight:
+def weigh(query_pieces: float, profile: Profile, *, known: float | None, fixed: float | None) -> Weight:
     """Returns the weight of the dense side.
 
     A model that does not speak a language breaks its words into many pieces, and finds its passages all alike.
@@ -40,7 +40,8 @@ def weigh(query_pieces: float, profile: Profile, *, known: float, fixed: float |
     Args:
         query_pieces: Tokens per word of the query; 0 when it has no words.
         profile: What the model makes of the collection.
-        known: Share of the query's words that the index has, for the record.
+        known: Share of the query's words that the index has, for the record; None where it holds learnt weights, or
+            did not answer.
         fixed: The caller's own choice.
     """
     sides = [pieces for pieces in (query_pieces, profile.pieces) if pieces > 0]
@@ -53,7 +54,7 @@ def weigh(query_pieces: float, profile: Profile, *, known: float, fixed: float |
         "collection_tokens_per_word": round(profile.pieces, 2),
         "collection_cosine": round(profile.cosine, 3),
         "foreign": round(foreign, 3),
-        "lexical_known": round(known, 3),
+        "lexical_known": None if known is None else round(known, 3),
     }
     return Weight(dense, signals)
 

@@ -10,6 +10,7 @@ import pytest
 from kaynak.domain import Filter, InvalidRequest, Json, Unsupported, parse_filter
 from kaynak.engines import Entry, LexicalCandidates, LexicalEngine, LexicalSpec
 from kaynak.testing.engines import NAME, EngineSuite, Found, document
+from kaynak.testing.weighted import WeightsSuite
 
 SPEC = LexicalSpec(NAME)
 
@@ -86,7 +87,7 @@ def entry(
     return Entry(key, document(of), text, context, language, payload or {})
 
 
-class LexicalEngineSuite(EngineSuite[LexicalEngine]):
+class LexicalEngineSuite(WeightsSuite, EngineSuite[LexicalEngine]):
     """Subclass it, and give a fixture ``engine_factory``: a function that makes an engine. See `EngineSuite`."""
 
     spec = SPEC

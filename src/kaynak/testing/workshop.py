@@ -20,6 +20,7 @@ from kaynak.domain import (
     PartSpec,
     UnreadableDocument,
     UnreadableReason,
+    Unsupported,
     clean,
 )
 from kaynak.engines import DenseEngine, LexicalEngine
@@ -29,6 +30,7 @@ from kaynak.ingestion import Documents, Intake, Pipeline, Storing, Submission, U
 from kaynak.jobs import Jobs, Running, Worker, enqueue
 from kaynak.parsing import ParseLimits, Source
 from kaynak.testing.fake_embedder import FakeEmbedder
+from kaynak.testing.fake_sparse import FakeSparseEmbedder
 
 MEMORY = GenerationSpec(
     chunker=PartSpec("sentence", {"target_tokens": 12}),
@@ -87,15 +89,23 @@ class OneEmbedder:
 
     Attributes:
         others: Models by name.
+        weigher: What weighs tokens, under every name but theirs.
     """
 
     def __init__(self, embedder: FakeEmbedder) -> None:
         self.embedder = embedder
         self.others: dict[str, FakeEmbedder] = {}
+        self.weigher = FakeSparseEmbedder()
 
     async def get(self, name: str, /) -> FakeEmbedder:
         """See `kaynak.embedding.EmbedderPool.get`."""
         return self.others.get(name, self.embedder)
+
+    async def sparse(self, name: str, /) -> FakeSparseEmbedder:
+        """See `kaynak.embedding.EmbedderPool.sparse`."""
+        if name in self.others:
+            raise Unsupported(f"“{name}” gives no weights of tokens.")
+        return self.weigher
 
     def hosted(self, name: str, /) -> bool:
         """See `kaynak.embedding.EmbedderPool.hosted`."""

@@ -28,8 +28,11 @@ from kaynak.engines.memory import MemoryDense, MemoryLexical
 from kaynak.indexing import Followers, Parts
 from kaynak.retrieval import Searcher
 from kaynak.testing.fake_embedder import FakeEmbedder
+from kaynak.testing.fake_sparse import FakeSparseEmbedder
 
 CHUNKER = "by-passage"
+MEMORY = PartSpec("memory")
+WEIGHTED = PartSpec("memory", {"weights": "model"})
 
 
 class FakePool:
@@ -37,12 +40,17 @@ class FakePool:
 
     def __init__(self, embedders: Mapping[str, Embedder]) -> None:
         self.embedders = dict(embedders)
+        self.weigher = FakeSparseEmbedder()
 
     async def get(self, name: str) -> Embedder:
         """Returns the embedder."""
         if name not in self.embedders:
             raise EmbedderUnavailable(f"There is no model “{name}” here.")
         return self.embedders[name]
+
+    async def sparse(self, name: str) -> FakeSparseEmbedder:
+        """Returns what weighs tokens."""
+        return self.weigher
 
 
 class World:
@@ -67,14 +75,18 @@ class World:
         self.followers = Followers(catalog, self.parts)
         self.searcher = Searcher(catalog, self.parts, self.followers)
 
-    async def collection(self, name: str = "handbook", *, embedder: str = "fake") -> Collection:
+    async def collection(
+        self, name: str = "handbook", *, embedder: str = "fake", lexical: PartSpec = MEMORY
+    ) -> Collection:
         """Makes an empty collection."""
         model = await self.pool.get(embedder)
-        memory = PartSpec("memory")
-        spec = GenerationSpec(embedder=PartSpec(embedder), dense=memory, lexical=memory)
+        spec = GenerationSpec(embedder=PartSpec(embedder), dense=MEMORY, lexical=lexical)
+        weights = await self.parts.weights_fingerprint(spec)
         async with self.catalog.begin() as unit:
             identity = await unit.collections.create(name, "", None)
-            await unit.generations.create(identity, spec, CHUNKER, model.fingerprint, model.dimensions, active=True)
+            await unit.generations.create(
+                identity, spec, CHUNKER, model.fingerprint, model.dimensions, weights_fingerprint=weights
+            )
         return await self.current(name)
 
     async def current(self, name: str = "handbook") -> Collection:

@@ -4,6 +4,7 @@ import asyncio
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
@@ -13,7 +14,7 @@ import kaynak.catalog.people_tables  # noqa: F401 - registers its tables
 from kaynak.catalog import Catalog
 from kaynak.catalog.migrate import head_migration, script_directory
 from kaynak.catalog.tables import metadata
-from kaynak.domain import ROLES, Misconfigured
+from kaynak.domain import ROLES, GenerationSpec, Misconfigured, PartSpec
 
 pytestmark = pytest.mark.anyio
 
@@ -60,6 +61,24 @@ async def test_down_and_up_again_gives_the_same(catalog: Catalog) -> None:
     await catalog.migrate()
     assert await catalog.current_migration() == script_directory().get_current_head()
     assert await objects(catalog) == before
+
+
+async def test_stepping_back_from_learnt_weights_leaves_words(catalog: Catalog) -> None:
+    spec = GenerationSpec(lexical=PartSpec("qdrant", {"weights": "model", "on_disk": True}))
+    async with catalog.begin() as unit:
+        identity = await unit.collections.create("handbook", "", None)
+        await unit.generations.create(identity, spec, "cut", "vectors", 2, weights_fingerprint="weights")
+        for fingerprint in ("vectors", "weights"):
+            await unit.embeddings.save(fingerprint, {b"text": np.ones(2, np.float32)})
+    await catalog.migrate("0004")
+    async with catalog.read() as unit:
+        left = await unit.connection.execute(text("SELECT embedder_fingerprint FROM kaynak.embeddings"))
+        assert list(left.scalars()) == ["vectors"]
+    await catalog.migrate()
+    async with catalog.read() as unit:
+        generation = await unit.generations.active(identity)
+    assert generation.spec.lexical == PartSpec("qdrant", {"on_disk": True})
+    assert generation.weights_fingerprint is None
 
 
 @pytest.mark.parametrize("revision", [one.revision for one in script_directory().walk_revisions() if one.down_revision])

@@ -27,6 +27,7 @@ from kaynak.engines.memory import MemoryDense, MemoryLexical
 from kaynak.indexing import Indexes, Wanted
 from kaynak.retrieval import TestQuestion, Verifier
 from kaynak.testing.fake_embedder import FakeEmbedder
+from kaynak.testing.fake_sparse import FakeSparseEmbedder, token
 from kaynak.testing.workshop import Workshop
 
 pytestmark = pytest.mark.anyio
@@ -56,13 +57,34 @@ class Forgetful(MemoryDense):
         return Candidates(found.ids[::2], found.scores[::2], "ann", True)
 
 
+class Mumbling(FakeSparseEmbedder):
+    """Weighs nothing but what all passages have."""
+
+    async def embed_sparse(self, texts, kind):
+        return [
+            {key: weight for key, weight in one.items() if key == token("valley")}
+            for one in await super().embed_sparse(texts, kind)
+        ]
+
+
+class Skipping(MemoryLexical):
+    """Finds only every other entry by weights."""
+
+    skips = False
+
+    async def search_weights(self, name, weights, limit, **more):
+        found = await super().search_weights(name, weights, limit, **more)
+        step = 2 if self.skips else 1
+        return Candidates(found.ids[::step], found.scores[::step], "exact")
+
+
 @pytest.fixture
 def workshop(catalog: Catalog, tmp_path: Path) -> Workshop:
     made = Workshop(
         catalog,
         tmp_path,
         dense={"memory": MemoryDense(), "memory-2": Forgetful(), "memory-3": MemoryDense()},
-        lexical={"memory": MemoryLexical()},
+        lexical={"memory": MemoryLexical(), "memory-2": Skipping()},
         embedder=FakeEmbedder(64),
     )
     made.models.others |= {"deaf": Deaf(64), "large": FakeEmbedder(128)}
@@ -178,3 +200,47 @@ async def test_an_empty_collection_is_as_good_as_it_can_be(
     await workshop.collection()
     number = await built(indexes, dense="memory-3")
     assert (await verifier.verify(OWNER, "handbook", number)).passed
+
+
+async def learnt(indexes: Indexes, engine: str = "memory-2") -> int:
+    wanted = Wanted(lexical=PartSpec(engine, {"weights": "model"}))
+    made = await indexes.build(OWNER, "handbook", wanted)
+    async with asyncio.timeout(20):
+        return [now async for now in indexes.watch(OWNER, "handbook", made.id)][-1].id
+
+
+async def test_learnt_weights_are_compared_with_words(workshop: Workshop, indexes: Indexes, verifier: Verifier) -> None:
+    await begun(workshop)
+    number = await learnt(indexes)
+    verdict = await verifier.verify(OWNER, "handbook", number)
+    assert verdict.passed, verdict
+    checks = {one.name: one for one in verdict.checks}
+    assert (checks["recall of weights"].value, checks["known words"].value) == (1.0, 1.0)
+    assert checks["agreement"].wanted is None  # they need not agree
+    await indexes.switch(OWNER, "handbook", number)
+    moved = {
+        one.name: one for one in (await verifier.verify(OWNER, "handbook", await learnt(indexes, "memory"))).checks
+    }
+    assert "known words" not in moved
+    assert (moved["agreement"].value, moved["agreement"].wanted) == (1.0, 0.9)
+
+
+async def test_weights_that_say_nothing_are_refused(workshop: Workshop, indexes: Indexes, verifier: Verifier) -> None:
+    await begun(workshop)
+    workshop.models.weigher = Mumbling()
+    number = await learnt(indexes)
+    assert failed(await verifier.verify(OWNER, "handbook", number)) == {"known words"}
+
+
+async def test_an_index_of_weights_that_forgets_is_refused(
+    workshop: Workshop, indexes: Indexes, verifier: Verifier
+) -> None:
+    await begun(workshop)
+    number = await learnt(indexes)
+    engine = workshop.lexical["memory-2"]
+    assert isinstance(engine, Skipping)
+    engine.skips = True
+    assert "recall of weights" in failed(await verifier.verify(OWNER, "handbook", number))
+    workshop.models.weigher.fingerprint = "another"
+    with pytest.raises(EngineUnavailable):
+        await verifier.verify(OWNER, "handbook", number)

@@ -13,6 +13,7 @@ from kaynak.retrieval.fusion import (
     fuse,
     normalise_bm25,
     normalise_cosines,
+    normalise_weights,
     support,
     tidy,
 )
@@ -126,3 +127,16 @@ def test_neighbours_help_and_never_hurt(scores, random):
     plain = support(np.array(scores), alone, alone)
     assert (supported >= plain).all()
     assert ((supported >= 0) & (supported <= 1)).all()
+
+
+@given(st.lists(st.floats(0, 1e6), min_size=1, max_size=30), st.floats(1e-6, 1e6))
+def test_learnt_weights_keep_their_order_within_bounds(scores, own):
+    scaled = normalise_weights(np.array(scores), own)
+    assert ((scaled >= 0) & (scaled <= 1)).all()
+    assert (np.diff(scaled[np.argsort(scores)]) >= 0).all()
+
+
+def test_an_entry_that_weighs_as_the_query_does_has_half_of_the_scale():
+    assert normalise_weights(np.array([0.4, 0.2, 0.0, -1.0, 4.0]), 0.4) == pytest.approx([1 / 2, 1 / 3, 0, 0, 10 / 11])
+    for own in (0.0, -1.0, math.nan, math.inf):
+        assert normalise_weights(np.array([0.4]), own).tolist() == [0.0]

@@ -94,6 +94,9 @@ class GenerationView(View):
     embedder_fingerprint: str = Field(description="Of the model as loaded.")
     dimensions: int = Field(description="Of the embedding.")
     active: bool = Field(description="Whether searches go through it.")
+    weights_fingerprint: str | None = Field(
+        description="Of what weighs tokens for the word engine; null where that counts words."
+    )
 
 
 class CollectionView(View):

@@ -6,11 +6,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from kaynak.domain import Filter, matches
+from kaynak.domain import WEIGHTS, Filter, matches
 from kaynak.engines.analysis import entry_terms, query_words
-from kaynak.engines.checks import check_limit, check_params
+from kaynak.engines.checks import (
+    check_kind,
+    check_limit,
+    check_params,
+    check_weighted,
+    check_weighted_entries,
+    check_weights,
+)
 from kaynak.engines.memory.store import MemoryStore, Table
-from kaynak.engines.protocol import Capabilities, Entry, LexicalCandidates, LexicalSpec
+from kaynak.engines.protocol import Candidates, Capabilities, Entry, LexicalCandidates, LexicalSpec
 from kaynak.engines.scoring import K1, B, Plan, idf, plan_query
 
 
@@ -40,9 +47,9 @@ def _invert(version: int, records: Mapping[int, Entry]) -> _Postings:
 
 
 class MemoryLexical(MemoryStore[LexicalSpec, Entry]):
-    """BM25 as in the textbook, over the analysis that all lexical engines share."""
+    """BM25 as in the textbook, over the analysis that all lexical engines share; or learnt weights, one by one."""
 
-    capabilities = Capabilities(metrics=frozenset(), named_vectors=False, filters=True, shared=False)
+    capabilities = Capabilities(metrics=frozenset(), named_vectors=False, filters=True, shared=False, weights=True)
 
     def __init__(self) -> None:
         super().__init__()
@@ -50,12 +57,14 @@ class MemoryLexical(MemoryStore[LexicalSpec, Entry]):
 
     async def create(self, spec: LexicalSpec) -> None:
         """Makes an empty index."""
-        check_params(spec, ())
+        check_params(spec, (WEIGHTS,))
+        check_weighted(spec)
         self._make(spec)
 
     async def apply(self, name: str, upserts: Sequence[Entry], deletes: Sequence[UUID], revision: int) -> None:
         """See `LexicalEngine.apply`."""
-        self._table(name)
+        if self._table(name).spec.weighted:
+            check_weighted_entries(upserts)
         self._write(name, upserts, deletes, revision)
 
     async def search(
@@ -71,7 +80,18 @@ class MemoryLexical(MemoryStore[LexicalSpec, Entry]):
         """See `LexicalEngine.search`; always exact."""
         check_limit(limit)
         table = self._table(name)
+        check_kind(name, weighted=table.spec.weighted, wanted=False)
         return await asyncio.to_thread(self._search, table, query, limit, tuple(languages), condition, coverage)
+
+    async def search_weights(
+        self, name: str, weights: Mapping[int, float], limit: int, *, condition: Filter | None = None
+    ) -> Candidates:
+        """See `WeightedEngine.search_weights`; always exact."""
+        check_limit(limit)
+        check_weights(weights)
+        table = self._table(name)
+        check_kind(name, weighted=table.spec.weighted, wanted=True)
+        return await asyncio.to_thread(_by_weights, list(table.records.values()), weights, limit, condition)
 
     def _search(
         self,
@@ -110,6 +130,20 @@ class MemoryLexical(MemoryStore[LexicalSpec, Entry]):
                 known = _invert(table.version, records)
                 self._built[table.spec.name] = known
             return known
+
+
+def _by_weights(
+    records: Sequence[Entry], weights: Mapping[int, float], limit: int, condition: Filter | None
+) -> Candidates:
+    found: list[tuple[float, int]] = []
+    for one in records:
+        here = one.weights or {}
+        shared = [token for token in weights if token in here]
+        if shared and matches(condition, one.payload):
+            found.append((-sum(weights[token] * here[token] for token in shared), one.id))
+    found.sort()
+    best = found[:limit]
+    return Candidates(tuple(key for _, key in best), tuple(-score for score, _ in best), "exact")
 
 
 def _scores(plan: Plan, built: _Postings) -> dict[int, float]:

@@ -2,13 +2,13 @@ from __future__ import annotations
 
 import zlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from uuid import UUID
 
 from kaynak.domain import Filter, clean
 from kaynak.engines.analysis import QueryWord, entry_terms, query_words
-from kaynak.engines.checks import check_limit
-from kaynak.engines.protocol import Capabilities, Entry, LexicalCandidates, LexicalSpec
+from kaynak.engines.checks import check_kind, check_limit, check_weighted_entries, check_weights
+from kaynak.engines.protocol import Candidates, Capabilities, Entry, LexicalCandidates, LexicalSpec
 from kaynak.engines.qdrant.base import HEADER, QdrantIndexes, check_ids, replaced
 from kaynak.engines.qdrant.filters import compile_filter
 from kaynak.engines.qdrant.payloads import stored_payload
@@ -39,12 +39,15 @@ class QdrantLexical(QdrantIndexes):
 
     A term is a number of 32 bits, the hash of its letters. Of a million words one in 4,000 shares its number with
     another, and is then found by it.
+
+    An index of learnt weights (`WeightedEngine`) holds them as they are: a term is a token of the model, and nothing is
+    counted.
     """
 
     def __init__(self, transport: Transport) -> None:
         super().__init__(transport, "words")
         self.capabilities = Capabilities(
-            metrics=frozenset(), named_vectors=False, filters=True, shared=transport.shared, atomic=False
+            metrics=frozenset(), named_vectors=False, filters=True, shared=transport.shared, atomic=False, weights=True
         )
 
     async def create(self, spec: LexicalSpec) -> None:
@@ -56,7 +59,9 @@ class QdrantLexical(QdrantIndexes):
         layout = await self._present_layout(name)
         entries = {one.id: one for one in upserts}
         check_ids(list(entries))
-        if layout.average is None and entries:
+        if layout.weighted:
+            check_weighted_entries(list(entries.values()))
+        elif layout.average is None and entries:
             layout = self._layouts[name] = with_average(layout, _average(list(entries.values())))
         gone = replaced(deletes, {key: one.document_id for key, one in entries.items()})
         await self._write(name, layout, _parts(layout, list(entries.values())), gone, revision)
@@ -76,10 +81,27 @@ class QdrantLexical(QdrantIndexes):
         with self._noticing(name):
             return await self._search(name, query, limit, languages, condition, coverage=coverage)
 
+    async def search_weights(
+        self, name: str, weights: Mapping[int, float], limit: int, *, condition: Filter | None = None
+    ) -> Candidates:
+        """See `WeightedEngine.search_weights`."""
+        check_limit(limit)
+        check_weights(weights)
+        with self._noticing(name):
+            layout = await self._layout(name)
+            check_kind(name, weighted=layout.weighted, wanted=True)
+            if not weights:
+                return Candidates((), (), "exact")
+            look = Look(WORDS, _sparse(weights), Clause(), limit)
+            where = compile_filter(condition, layout.tenant)
+            found = await best(self._transport, self._place(name), look, condition, where)
+        return Candidates(found.ids, found.scores, "exact")
+
     async def _search(
         self, name: str, query: str, limit: int, languages: Sequence[str], condition: Filter | None, *, coverage: bool
     ) -> LexicalCandidates:
         layout = await self._layout(name)
+        check_kind(name, weighted=layout.weighted, wanted=False)
         words = query_words(clean(query), languages or await self._languages(name))
         total, counts = await self._frequencies(name, words)
         plan = plan_query(words, lambda term: min(total, counts[term_number(term)]), total)
@@ -89,8 +111,7 @@ class QdrantLexical(QdrantIndexes):
         for term, factor in plan.terms.items():
             number = term_number(term)
             weights[number] = weights.get(number, 0.0) + factor * idf(min(total, counts[number]), total)
-        vector = Sparse(list(weights), list(weights.values()))
-        look = Look(WORDS, vector, Clause(), limit)
+        look = Look(WORDS, _sparse(weights), Clause(), limit)
         where = compile_filter(condition, layout.tenant)
         found = await best(self._transport, self._place(name), look, condition, where)
         return LexicalCandidates(
@@ -154,16 +175,22 @@ def term_number(term: str) -> int:
     return zlib.crc32(term.encode("utf-8", "replace"))
 
 
+def _sparse(weights: Mapping[int, float]) -> Sparse:
+    return Sparse(list(map(int, weights)), list(map(float, weights.values())))
+
+
 def _parts(layout: Layout, entries: Sequence[Entry]) -> Iterator[list[Stored]]:
     for start in range(0, len(entries), _PART):
         yield [_stored(layout, one) for one in entries[start : start + _PART]]
 
 
 def _stored(layout: Layout, entry: Entry) -> Stored:
+    payload = stored_payload(entry.document_id, entry.payload, layout.tenant)
+    if layout.weighted:
+        return Stored(entry.id, {WORDS: _sparse(entry.weights)} if entry.weights else {}, payload)
     counts = Counter(map(term_number, entry_terms(entry.text, entry.context, entry.language)))
     usual = layout.average or _USUAL
     norm = K1 * (1 - B + B * counts.total() / usual)
     values = [count * (K1 + 1) / (count + norm) for count in counts.values()]
-    payload = stored_payload(entry.document_id, entry.payload, layout.tenant)
     payload |= {WORDS: list(counts), LANGUAGE: entry.language or ""}
     return Stored(entry.id, {WORDS: Sparse(list(counts), values)} if counts else {}, payload)

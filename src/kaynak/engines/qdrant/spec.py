@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from kaynak.domain import CorruptIndex, Json, Unsupported
+from kaynak.domain import WEIGHTS, CorruptIndex, Json, Unsupported
 from kaynak.engines.analysis import ANALYSIS_VERSION
-from kaynak.engines.checks import check_fields, check_name, check_params
+from kaynak.engines.checks import check_fields, check_name, check_params, check_weighted
 from kaynak.engines.protocol import DenseSpec, LexicalSpec, VectorField
 from kaynak.engines.qdrant.payloads import DOCUMENT, TENANT, TERMS
 from kaynak.engines.qdrant.transport import DenseShape, PayloadIndex, Shape
@@ -29,7 +29,7 @@ _NUMBERS: Mapping[str, tuple[int, int]] = {
 }
 _OVERSAMPLING = {"none": 1.0, "int8": 2.0, "binary": 4.0}
 DENSE_PARAMS = ("quantization", "oversampling", "on_disk", "tenant", *_NUMBERS)
-LEXICAL_PARAMS = ("average_length", "on_disk", "tenant")
+LEXICAL_PARAMS = ("average_length", "on_disk", "tenant", WEIGHTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,16 @@ class Layout:
     fields: tuple[VectorField, ...]
     params: Mapping[str, Json]
     average: float | None = None
+
+    @property
+    def weighted(self) -> bool:
+        """Whether it is a lexical index of learnt weights."""
+        return WEIGHTS in self.params
+
+    @property
+    def analysis(self) -> int:
+        """Version of our analysis that its terms come from; 0 where there are none."""
+        return 0 if self.fields or self.weighted else ANALYSIS_VERSION
 
     @property
     def tenant(self) -> str | None:
@@ -71,7 +81,7 @@ class Layout:
         """Returns the payload of the reserved point."""
         return {
             "format": FORMAT,
-            "analysis": 0 if self.fields else ANALYSIS_VERSION,
+            "analysis": self.analysis,
             "fields": [[one.name, one.dimensions, one.metric] for one in self.fields],
             "params": dict(self.params),
             "average": self.average,
@@ -91,7 +101,7 @@ class Layout:
         ours = [PayloadIndex(DOCUMENT, "uuid"), PayloadIndex(TERMS, "uuid")]
         if self.tenant is not None:
             ours.append(PayloadIndex(TENANT, "uuid", tenant=True))
-        if not self.fields:
+        if not self.fields and not self.weighted:
             ours += [PayloadIndex(WORDS, "number"), PayloadIndex(LANGUAGE, "keyword")]
         return tuple(ours)
 
@@ -104,8 +114,8 @@ def layout_from(name: str, header: Mapping[str, Any]) -> Layout:
     """
     try:
         fields = tuple(VectorField(str(one[0]), int(one[1]), one[2]) for one in header["fields"])
-        known = (int(header["format"]), int(header["analysis"])) == (FORMAT, 0 if fields else ANALYSIS_VERSION)
         layout = Layout(fields, dict(header["params"]), header["average"])
+        known = (int(header["format"]), int(header["analysis"])) == (FORMAT, layout.analysis)
     except (KeyError, TypeError, ValueError, IndexError) as exc:
         raise CorruptIndex(f"Index “{name}” has a damaged header.") from exc
     if not known:
@@ -154,6 +164,8 @@ def lexical_layout(spec: LexicalSpec, unsupported: Mapping[str, str]) -> Layout:
     check_params(spec, LEXICAL_PARAMS)
     _check_shared(spec.params, unsupported)
     average = spec.params.get("average_length")
+    if check_weighted(spec) and average is not None:
+        raise Unsupported(f"average_length means nothing with {WEIGHTS}.")
     if average is None:
         return Layout((), dict(spec.params))
     return Layout((), dict(spec.params), _number_from_to("average_length", average, 1, 100_000))
