@@ -130,6 +130,18 @@ class Generations:
             )
         return _generation(row)
 
+    async def hold(self, generation: Generation) -> None:
+        """Keeps a generation from being removed until the transaction ends.
+
+        Raises:
+            GenerationNotFound: It was.
+        """
+        found = await self._connection.execute(
+            text("SELECT 1 FROM kaynak.generations WHERE id = :id FOR KEY SHARE"), {"id": generation.id}
+        )
+        if found.one_or_none() is None:
+            raise GenerationNotFound(f"Index generation {generation.id} was removed.")
+
     async def of(self, collection_id: UUID) -> list[Generation]:
         """Returns the generations of a collection, oldest first."""
         found = await self._connection.execute(
@@ -227,6 +239,10 @@ class Generations:
         Returns:
             Their text hashes, for `Embeddings.collect_garbage`.
         """
+        # Whoever holds it stores passages just now, and they have to be seen.
+        await self._connection.execute(
+            text("SELECT 1 FROM kaynak.generations WHERE id = :id FOR UPDATE"), {"id": number}
+        )
         gone = await self._connection.execute(_DELETE_CHUNKS, {"id": number})
         hashes = frozenset(gone.scalars())
         await self._connection.execute(

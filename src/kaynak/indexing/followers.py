@@ -9,7 +9,14 @@ from uuid import UUID
 import structlog
 
 from kaynak.catalog import CHANNEL, Catalog
-from kaynak.domain import CollectionNotFound, EngineUnavailable, Generation, KaynakError, RevisionTimeout
+from kaynak.domain import (
+    CollectionNotFound,
+    EngineUnavailable,
+    Generation,
+    GenerationNotFound,
+    KaynakError,
+    RevisionTimeout,
+)
 from kaynak.indexing.follower import Follower, Step
 from kaynak.indexing.listening import listen
 from kaynak.indexing.locks import host_of
@@ -243,7 +250,7 @@ class Followers:
                 if step is Step.DONE and follower not in self._again:
                     await self._finish(target.generation)
                     return
-            except CollectionNotFound:
+            except (CollectionNotFound, GenerationNotFound):
                 self.forget(target.generation)
                 return
             except KaynakError as error:

@@ -55,6 +55,7 @@ class Preparing:
 
         Raises:
             EmbedderUnavailable: The model does not answer, or is another one by now; what is stored stays.
+            GenerationNotFound: The generation was removed.
             InvalidRequest: The model makes no vector of a text.
         """
         # Both indexes of a generation come here at the same time, and one of them would find everything done.
@@ -102,6 +103,7 @@ class Preparing:
         collection = generation.collection_id
         rows, _ = await asyncio.to_thread(cut, parsed, chunker, collection, one.document_id, one.version_id, one.title)
         async with self._catalog.begin() as unit:
+            await unit.generations.hold(generation)
             await preparing_lock(unit.connection, generation)
             if await uncut(unit.connection, generation, [one.document_id]):
                 await unit.chunks.insert(rows)
@@ -125,6 +127,7 @@ class Preparing:
             vectors = await embedder.embed([wanted[key] for key in part], "document")
             usable(vectors, len(part), embedder.dimensions)
             async with self._catalog.begin() as unit:
+                await unit.generations.hold(generation)
                 await unit.embeddings.save(embedder.fingerprint, dict(zip(part, vectors, strict=True)))
 
 
