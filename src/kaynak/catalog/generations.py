@@ -161,6 +161,11 @@ class Generations:
         )
         return [_generation(row) for row in found.mappings()]
 
+    async def building(self) -> set[int]:
+        """Returns the numbers of those that are being built."""
+        found = await self._connection.execute(text("SELECT id FROM kaynak.generations WHERE state = 'building'"))
+        return set(found.scalars())
+
     async def described(self, collection_id: UUID) -> list[IndexGeneration]:
         """Returns the generations of a collection with all that is known of them, newest first."""
         found = await self._connection.execute(_DESCRIBED, {"id": collection_id})

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from uuid import UUID
 
 from kaynak.catalog import (
@@ -18,16 +19,20 @@ from kaynak.catalog import (
 from kaynak.domain import (
     Action,
     Ailment,
+    CatalogUnavailable,
+    CollectionNotFound,
     Condition,
-    EngineUnavailable,
+    CorruptIndex,
     Examination,
     Finding,
     Generation,
+    GenerationNotFound,
     KaynakError,
     Misconfigured,
     Op,
     Permission,
     Scope,
+    Unavailable,
 )
 from kaynak.engines import Engine
 from kaynak.indexing.cleanup import collect_orphans
@@ -76,7 +81,8 @@ class Doctor:
         async with self._catalog.read() as unit:
             generations = await unit.generations.followed()
         for generation in generations:
-            findings += [one async for one in self._generation(generation, checked, repair=repair)]
+            with suppress(CollectionNotFound, GenerationNotFound):  # removed while this looked
+                findings += [one async for one in self._generation(generation, checked, unchecked, repair=repair)]
         findings += [one async for one in self._strangers(checked, unchecked, repair=repair)]
         if repair and findings:
             await self._catalog.audit.record(
@@ -147,7 +153,8 @@ class Doctor:
         async with self._catalog.read() as unit:
             wrong = await miscounted(unit.connection)
             wanted = await contents(unit.connection)
-            orphans = len(await unit.embeddings.orphans())
+            # Jobs store embeddings ahead of their passages.
+            orphans = 0 if await unit.jobs.unfinished() else len(await unit.embeddings.orphans())
         if wrong:
             if repair:
                 async with self._catalog.begin() as unit:
@@ -174,7 +181,9 @@ class Doctor:
             said = f"{orphans:,} embeddings belong to no passage."
             yield Finding("catalog", Ailment.ORPHANED, orphans, said, not left, None if not left else _REPAIR)
 
-    async def _generation(self, generation: Generation, checked: list[str], *, repair: bool) -> AsyncIterator[Finding]:
+    async def _generation(
+        self, generation: Generation, checked: list[str], unchecked: list[str], *, repair: bool
+    ) -> AsyncIterator[Finding]:
         name = f"generation {generation.key}"
         try:
             followers = self._followers.of(generation)
@@ -192,13 +201,22 @@ class Doctor:
             )
             return
         async with self._catalog.read() as unit:
+            building = generation.id in await unit.generations.building()
             faults = await unit.index_states.faults(generation.id, limit=100_000)
             lacking = await incomplete(unit.connection, generation)
-        examinations = [IndexExamination(self._catalog, self._followers, generation, one) for one in followers]
+        if building:
+            unchecked.append(f"{name}: It is being built.")
+            return
+        of_indexes: list[Finding] = []
+        for follower in followers:
+            examination = IndexExamination(self._catalog, self._followers, generation, follower)
+            of_indexes += [one async for one in examination.findings(repair=repair)]
+            checked.append(examination.where)
         if repair and (faults or lacking):
             again = sorted({one.document_id for one in faults} | set(lacking))
             for follower in followers:
-                await follower.renew(again)
+                with suppress(Unavailable, CorruptIndex, Misconfigured):  # as was found above
+                    await follower.renew(again)
             async with self._catalog.read() as unit:
                 faults_left = await unit.index_states.faults(generation.id, limit=100_000)
                 lacking_left = await incomplete(unit.connection, generation)
@@ -212,10 +230,8 @@ class Doctor:
             said = f"{len(lacking):,} documents lack passages or embeddings."
             mended = not lacking_left
             yield Finding(name, Ailment.MISSING, len(lacking), said, mended, None if mended else _REPAIR)
-        for examination in examinations:
-            async for finding in examination.findings(repair=repair):
-                yield finding
-            checked.append(examination.where)
+        for finding in of_indexes:
+            yield finding
 
     async def _strangers(self, checked: list[str], unchecked: list[str], *, repair: bool) -> AsyncIterator[Finding]:
         """Looks in all engines for indexes of generations that are gone."""
@@ -227,15 +243,16 @@ class Doctor:
                     engine: Engine = kind[name]
                     await engine.health()
                     strange = await self._strange(engine)
-                except (Misconfigured, EngineUnavailable) as error:
+                    for key in strange if repair else ():
+                        await engine.drop(key)
+                except CatalogUnavailable:
+                    raise
+                except KaynakError as error:
                     unchecked.append(f"{name}: {error.message}")
                     continue
                 checked.append(name)
                 if not strange:
                     continue
-                if repair:
-                    for key in strange:
-                        await engine.drop(key)
                 said = f"Indexes of generations that are gone: {', '.join(strange)}."
                 yield Finding(name, Ailment.ORPHANED, len(strange), said, repair, None if repair else _REPAIR)
 
