@@ -258,9 +258,9 @@ def _questions(path: Path) -> list[TestQuestion]:
         try:
             given = json.loads(line)
             documents = given["documents"]
-            grades = documents if isinstance(documents, dict) else dict.fromkeys(documents, 1.0)
+            grades = dict.fromkeys(documents, 1.0) if isinstance(documents, list) else documents
             found.append(TestQuestion(str(given["text"]), {str(name): float(how) for name, how in grades.items()}))
-        except (ValueError, KeyError, TypeError) as exc:
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as exc:
             raise InvalidRequest(
                 f"Line {at} of {path} is not a test question.",
                 hint='Write {"text": "…", "documents": ["external id", …]} in each line.',
