@@ -32,8 +32,11 @@ async def recall(
     """
     found = [await engine.search(generation.key, query, depth) for query in queries]
     best = np.full((len(queries), depth), -np.inf, dtype=np.float32)
-    scores: list[dict[int, float]] = [{} for _ in queries]
-    wanted = np.unique(np.array([key for one in found for key in one.ids], dtype=np.int64))
+    scores: list[dict[int, float]] = [dict.fromkeys(one.ids, -np.inf) for one in found]
+    rows: dict[int, list[int]] = {}
+    for row, one in enumerate(found):
+        for key in one.ids:
+            rows.setdefault(key, []).append(row)
     after, total = 0, 0
     while True:
         async with catalog.read() as unit:
@@ -42,17 +45,23 @@ async def recall(
             break
         total += len(ids)
         after = int(ids[-1])
-        products = await asyncio.to_thread(np.matmul, queries, vectors.T)
-        best = np.sort(np.concatenate([best, products], axis=1), axis=1)[:, -depth:]
-        for at in np.flatnonzero(np.isin(ids, wanted)):
-            for row, one in enumerate(found):
-                if int(ids[at]) in one.ids:
-                    scores[row][int(ids[at])] = float(products[row, at])
+        products = await asyncio.to_thread(_compare, queries, vectors, best)
+        for at, key in enumerate(ids.tolist()):
+            for row in rows.get(key, ()):
+                scores[row][key] = float(products[row, at])
     least = min(depth, total)
     if not least:
         return 1.0
-    hits = 0
-    for row, one in enumerate(found):
-        bar = best[row, -least] - _TIE
-        hits += min(least, sum(1 for key in one.ids if scores[row].get(key, -np.inf) >= bar))
+    bars: list[float] = (np.sort(best, axis=1)[:, -least] - _TIE).tolist()
+    hits = sum(min(least, sum(score >= bar for score in own.values())) for own, bar in zip(scores, bars, strict=True))
     return hits / (least * len(queries))
+
+
+def _compare(
+    queries: NDArray[np.float32], vectors: NDArray[np.float32], best: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Returns the products of queries and vectors, and puts the highest ones of each query into ``best``."""
+    products: NDArray[np.float32] = queries @ vectors.T
+    depth = best.shape[1]
+    best[:] = np.partition(np.concatenate([best, products], axis=1), -depth, axis=1)[:, -depth:]
+    return products
