@@ -36,7 +36,8 @@ _DESCRIBED = text(
             JOIN kaynak.embeddings e ON e.embedder_fingerprint = g.embedder_fingerprint AND e.text_hash = k.text_hash
             WHERE d.collection_id = g.collection_id AND g.state = 'building') AS embedded
     FROM kaynak.generations g JOIN kaynak.collections c ON c.id = g.collection_id
-    WHERE g.collection_id = :id ORDER BY g.id DESC
+    WHERE g.collection_id = :id AND (CAST(:number AS numeric) IS NULL OR g.id = CAST(:number AS numeric))
+    ORDER BY g.id DESC
     """
 )
 _DELETE_CHUNKS = text(
@@ -125,9 +126,7 @@ class Generations:
         )
         row = found.mappings().one_or_none()
         if row is None:
-            raise GenerationNotFound(
-                f"There is no index generation {number} of this collection.", hint="List them: kaynak index list"
-            )
+            raise _unknown(number)
         return _generation(row)
 
     async def hold(self, generation: Generation) -> None:
@@ -166,9 +165,19 @@ class Generations:
         found = await self._connection.execute(text("SELECT id FROM kaynak.generations WHERE state = 'building'"))
         return set(found.scalars())
 
-    async def described(self, collection_id: UUID) -> list[IndexGeneration]:
-        """Returns the generations of a collection with all that is known of them, newest first."""
-        found = await self._connection.execute(_DESCRIBED, {"id": collection_id})
+    async def describe(self, collection_id: UUID, number: int) -> IndexGeneration:
+        """Returns the generation of that number with all that is known of it.
+
+        Raises:
+            GenerationNotFound: The collection has none of that number.
+        """
+        for found in await self.described(collection_id, number):
+            return found
+        raise _unknown(number)
+
+    async def described(self, collection_id: UUID, number: int | None = None) -> list[IndexGeneration]:
+        """Returns the generations of a collection, or the one, with all that is known of them, newest first."""
+        found = await self._connection.execute(_DESCRIBED, {"id": collection_id, "number": number})
         rows = list(found.mappings())
         states = await IndexStates(self._connection).of([row["id"] for row in rows])
         return [
@@ -280,6 +289,12 @@ def generation_of(
         embedder_fingerprint=embedder_fingerprint,
         dimensions=dimensions,
         active=active,
+    )
+
+
+def _unknown(number: int) -> GenerationNotFound:
+    return GenerationNotFound(
+        f"There is no index generation {number} of this collection.", hint="List them: kaynak index list"
     )
 
 
