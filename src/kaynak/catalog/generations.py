@@ -27,7 +27,7 @@ from kaynak.domain import (
 _COLUMNS = "id, collection_id, spec, chunker_fingerprint, embedder_fingerprint, dimensions, active"
 _DESCRIBED = text(
     f"""
-    SELECT {", ".join("g." + one for one in _COLUMNS.split(", "))}, g.state, g.error, g.verdict, g.created_at,
+    SELECT {", ".join("g." + one for one in _COLUMNS.split(", "))}, g.state, g.verdict, g.created_at,
         g.activated_at, g.chunks, c.revision,
         (SELECT count(*) FROM kaynak.index_faults f WHERE f.generation_id = g.id) AS faults,
         (SELECT count(*) FROM kaynak.documents d
@@ -141,20 +141,12 @@ class Generations:
         if found.one_or_none() is None:
             raise GenerationNotFound(f"Index generation {generation.id} was removed.")
 
-    async def of(self, collection_id: UUID) -> list[Generation]:
-        """Returns the generations of a collection, oldest first."""
-        found = await self._connection.execute(
-            text(f"SELECT {_COLUMNS} FROM kaynak.generations WHERE collection_id = :id ORDER BY id"),
-            {"id": collection_id},
-        )
-        return [_generation(row) for row in found.mappings()]
-
     async def followed(self, collection_id: UUID | None = None) -> list[Generation]:
-        """Returns the generations that follow their collection, oldest first: all but those that were given up."""
+        """Returns the generations of a collection, or of all, oldest first; each follows its collection."""
         found = await self._connection.execute(
             text(
-                f"SELECT {_COLUMNS} FROM kaynak.generations WHERE state <> 'failed' "
-                "AND (CAST(:id AS uuid) IS NULL OR collection_id = :id) ORDER BY id"
+                f"SELECT {_COLUMNS} FROM kaynak.generations "
+                "WHERE CAST(:id AS uuid) IS NULL OR collection_id = :id ORDER BY id"
             ),
             {"id": collection_id},
         )
@@ -184,7 +176,6 @@ class Generations:
             IndexGeneration(
                 generation=_generation(row),
                 state=GenerationState(row["state"]),
-                error=row["error"],
                 chunks=row["chunks"],
                 embedded=row["embedded"],
                 revision=row["revision"],
@@ -196,13 +187,6 @@ class Generations:
             )
             for row in rows
         ]
-
-    async def set_state(self, number: int, state: GenerationState, error: str | None = None) -> None:
-        """Says where a generation is in its life."""
-        await self._connection.execute(
-            text("UPDATE kaynak.generations SET state = :state, error = :error WHERE id = :id"),
-            {"id": number, "state": state, "error": error},
-        )
 
     async def built(self, number: int) -> None:
         """Says that a generation has all that its collection had, if it was being built."""
@@ -263,11 +247,6 @@ class Generations:
             text("DELETE FROM kaynak.generations WHERE id = :id AND NOT active"), {"id": number}
         )
         return hashes
-
-    async def all(self) -> list[Generation]:
-        """Returns every generation of every collection, oldest first: for followers and the doctor."""
-        found = await self._connection.execute(text(f"SELECT {_COLUMNS} FROM kaynak.generations ORDER BY id"))
-        return [_generation(row) for row in found.mappings()]
 
 
 def generation_of(

@@ -304,7 +304,7 @@ def _fields(found: IndexGeneration) -> dict[str, Any]:
         "dimensions": found.generation.dimensions,
         **{
             name: getattr(found, name)
-            for name in ("state", "error", "chunks", "embedded", "revision", "lag", "faults", "sides", "verdict")
+            for name in ("state", "chunks", "embedded", "revision", "lag", "faults", "sides", "verdict")
         },
         "created_at": found.created_at,
         "activated_at": found.activated_at,

@@ -260,7 +260,7 @@ class Doctor:
         strange: list[str] = []
         for again in (False, True):
             async with self._catalog.read() as unit:
-                known = {one.key for one in await unit.generations.all()}
+                known = {one.key for one in await unit.generations.followed()}
                 last = await generations_ever(unit.connection)
             candidates = strange if again else [f"g{number}" for number in range(1, last + 1)]
             strange = [key for key in candidates if key not in known and await engine.exists(key)]

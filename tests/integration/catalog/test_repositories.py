@@ -79,7 +79,7 @@ async def test_generations_are_switched(library) -> None:
         assert await unit.generations.activate(made.id, new.id) == made.generation.id
         assert await unit.generations.active(made.id) == replace(new, active=True)
         assert await unit.generations.previous(made.id) == replace(made.generation, active=False)
-        assert [g.active for g in await unit.generations.all()] == [False, True]
+        assert [g.active for g in await unit.generations.followed()] == [False, True]
         with pytest.raises(CollectionNotFound):
             await unit.generations.active(uuid4())
 

@@ -36,7 +36,6 @@ def generation(number: int, *, active: bool = False, error: str | None = None, *
     fields = {"state": GenerationState.READY, "faults": 0, "verdict": None} | more
     return IndexGeneration(
         generation=made,
-        error=None,
         chunks=100,
         embedded=50,
         revision=3,
