@@ -175,7 +175,7 @@ async def test_counters_follow_every_path(library) -> None:
     document, version = await library.document(collection, "a", ["1.", "2.", "3."])
     other, _ = await library.document(collection, "b", ["4."])
     async with library.catalog.begin() as unit:
-        await unit.chunks.delete_of_version(version)
+        await unit.chunks.delete_of_versions([version])
     async with library.catalog.read() as unit:
         assert (await unit.collections.get(OWNER, "handbook")).chunks == 1
     await library.fill(collection, document, version, ["1.", "2."])
