@@ -36,14 +36,13 @@ from kaynak.domain import (
 )
 from kaynak.engines import Engine
 from kaynak.indexing.cleanup import collect_orphans
-from kaynak.indexing.examining import IndexExamination
+from kaynak.indexing.examining import REPAIR, IndexExamination
 from kaynak.indexing.followers import Followers
 from kaynak.indexing.parts import Parts
 
 _PRIVATE = "memory"
 _AGAIN_SECONDS = 1.0
 _ASKED = 1000
-_REPAIR = "Repair it: kaynak doctor --repair"
 
 
 class Doctor:
@@ -128,7 +127,7 @@ class Doctor:
         files = [key for key in originals if await self._blobs.exists(key)]
         for where, count in (("catalog", rows), ("originals", len(files))):
             if count:
-                findings.append(Finding(where, Ailment.ORPHANED, count, f"{count:,} traces are left.", hint=_REPAIR))
+                findings.append(Finding(where, Ailment.ORPHANED, count, f"{count:,} traces are left.", hint=REPAIR))
         checked, unchecked = ["catalog", "originals"], []
         names = list(documents.values())
         for generation in generations:
@@ -146,7 +145,7 @@ class Doctor:
                 checked.append(where)
                 if count:
                     said = f"{count:,} passages are left."
-                    findings.append(Finding(where, Ailment.ORPHANED, count, said, hint=_REPAIR))
+                    findings.append(Finding(where, Ailment.ORPHANED, count, said, hint=REPAIR))
         return Examination(tuple(checked), tuple(unchecked), tuple(findings))
 
     async def _catalog_findings(self, *, repair: bool) -> AsyncIterator[Finding]:
@@ -160,7 +159,7 @@ class Doctor:
                 async with self._catalog.begin() as unit:
                     await recount(unit.connection)
             said = f"{wrong} numbers of documents or passages were not right."
-            yield Finding("catalog", Ailment.MISCOUNTED, wrong, said, repair, None if repair else _REPAIR)
+            yield Finding("catalog", Ailment.MISCOUNTED, wrong, said, repair, None if repair else REPAIR)
         lost = [key for key in wanted if not await self._blobs.exists(key)]
         if lost:
             said = f"{len(lost):,} originals are not there; their text can still be found and read."
@@ -179,7 +178,7 @@ class Doctor:
             yield Finding("originals", Ailment.ORPHANED, len(strange), said, hint="Those older than a day are removed.")
         if orphans:
             said = f"{orphans:,} embeddings belong to no passage."
-            yield Finding("catalog", Ailment.ORPHANED, orphans, said, not left, None if not left else _REPAIR)
+            yield Finding("catalog", Ailment.ORPHANED, orphans, said, not left, None if not left else REPAIR)
 
     async def _generation(
         self, generation: Generation, checked: list[str], unchecked: list[str], *, repair: bool
@@ -225,11 +224,11 @@ class Doctor:
         if faults:
             said = f"{len(faults):,} times an index could not take a document: {faults[0].error}"
             mended = not faults_left
-            yield Finding(name, Ailment.REFUSED, len(faults), said, mended, None if mended else _REPAIR)
+            yield Finding(name, Ailment.REFUSED, len(faults), said, mended, None if mended else REPAIR)
         if lacking:
             said = f"{len(lacking):,} documents lack passages or embeddings."
             mended = not lacking_left
-            yield Finding(name, Ailment.MISSING, len(lacking), said, mended, None if mended else _REPAIR)
+            yield Finding(name, Ailment.MISSING, len(lacking), said, mended, None if mended else REPAIR)
         for finding in of_indexes:
             yield finding
 
@@ -254,7 +253,7 @@ class Doctor:
                 if not strange:
                     continue
                 said = f"Indexes of generations that are gone: {', '.join(strange)}."
-                yield Finding(name, Ailment.ORPHANED, len(strange), said, repair, None if repair else _REPAIR)
+                yield Finding(name, Ailment.ORPHANED, len(strange), said, repair, None if repair else REPAIR)
 
     async def _strange(self, engine: Engine) -> list[str]:
         strange: list[str] = []

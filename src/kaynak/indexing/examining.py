@@ -25,6 +25,7 @@ from kaynak.indexing.follower import Follower
 from kaynak.indexing.followers import Followers
 
 CATCH_UP_SECONDS = 60.0
+REPAIR = "Repair it: kaynak doctor --repair"
 _TRIES, _CHANCES = 5, 2
 _PAUSE = 0.5
 _AILMENTS = {Misconfigured: Ailment.MISCONFIGURED, CorruptIndex: Ailment.DAMAGED}
@@ -85,7 +86,7 @@ class IndexExamination:
             return
         missing, orphaned, documents = difference
         repaired = repair and bool(missing or orphaned) and await self._renewed(documents)
-        hint = None if repaired else "Repair it: kaynak doctor --repair"
+        hint = None if repaired else REPAIR
         if missing:
             said = f"{missing:,} passages of the collection are not in it."
             yield Finding(self.where, Ailment.MISSING, missing, said, repaired, hint)
@@ -105,7 +106,7 @@ class IndexExamination:
                 reached = await self._engine.revision(self._follower.target.key)
             latest = max(latest, min(reached, await self._latest()))
         except CorruptIndex as error:
-            finding = Finding(self.where, Ailment.DAMAGED, 1, error.message, hint="Repair it: kaynak doctor --repair")
+            finding = Finding(self.where, Ailment.DAMAGED, 1, error.message, hint=REPAIR)
         else:
             if reached == latest:
                 return None
