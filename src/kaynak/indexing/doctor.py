@@ -131,7 +131,12 @@ class Doctor:
         checked, unchecked = ["catalog", "originals"], []
         names = list(documents.values())
         for generation in generations:
-            for follower in self._followers.of(generation):
+            try:
+                followers = self._followers.of(generation)
+            except KaynakError as error:  # made with an engine that this process does not have
+                unchecked.append(f"generation {generation.key}: {error.message}")
+                continue
+            for follower in followers:
                 target = follower.target
                 where = f"{getattr(generation.spec, target.side).name} {generation.key}"
                 try:

@@ -123,7 +123,8 @@ class Followers:
             generations = await unit.generations.followed(collection_id)
             revision = await unit.changes.revision(collection_id)
 
-        async def forget(follower: Follower) -> None:
+        async def forget(generation: Generation, side: int) -> None:
+            follower = self.of(generation)[side]
             # One that is being filled does not follow yet, and may have them.
             if await follower.revision():
                 await self._reach(follower, revision, until)
@@ -131,7 +132,7 @@ class Followers:
                 raise RevisionTimeout("An index is just being filled.")
 
         done = await asyncio.gather(
-            *(forget(follower) for generation in generations for follower in self.of(generation)),
+            *(forget(generation, side) for generation in generations for side in (0, 1)),
             return_exceptions=True,
         )
         for error in done:

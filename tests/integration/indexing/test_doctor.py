@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from uuid import UUID
 
@@ -26,7 +27,9 @@ from kaynak.engines import DenseSpec, Point, VectorField
 from kaynak.engines.memory import MemoryDense, MemoryLexical
 from kaynak.engines.pgvector import PgVectorEngine
 from kaynak.engines.tantivy import TantivyEngine
-from kaynak.indexing import Doctor, Indexes, Wanted
+from kaynak.indexing import Doctor, Followers, Indexes, Wanted
+from kaynak.ingestion import Documents
+from kaynak.jobs import enqueue
 from kaynak.testing.doomed_worker import REAL
 from kaynak.testing.fake_embedder import FakeEmbedder
 from kaynak.testing.workshop import Workshop
@@ -274,6 +277,22 @@ async def test_embeddings_that_a_job_stores_ahead_belong_to_somebody(workshop: W
 
 async def _held(workshop: Workshop) -> list[UUID]:
     return [document async for _, document in workshop.dense["pgvector"].scan("g1")]
+
+
+async def test_deleting_where_a_store_is_not_part_of_the_process(workshop: Workshop) -> None:
+    indexes = Indexes(workshop.catalog, workshop.parts, workshop.followers)
+    begun = await indexes.build(OWNER, "handbook", Wanted(dense=PartSpec("memory")))
+    assert [now async for now in indexes.watch(OWNER, "handbook", begun.id)][-1].state == "ready"
+    parts = replace(workshop.parts, dense={"memory": workshop.dense["memory"]})
+    followers = Followers(workshop.catalog, parts)
+    elsewhere = Doctor(workshop.catalog, workshop.blobs, parts, followers)
+    document = await workshop.documents.find(OWNER, "handbook", "d03")
+    looked = await elsewhere.proof(OWNER, "handbook", {document.id: "d03"})
+    await Documents(workshop.catalog, workshop.blobs, followers, enqueue).delete(OWNER, document.id)
+    found = await looked()
+    assert found.findings == ()
+    assert found.checked == ("catalog", "originals", "memory g2", "tantivy g2")
+    assert [one.partition(":")[0] for one in found.unchecked] == ["generation g1"]
 
 
 async def test_a_store_that_is_not_set_up_is_named_as_not_looked_at(workshop: Workshop, doctor: Doctor) -> None:
