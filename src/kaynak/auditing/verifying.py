@@ -44,7 +44,7 @@ class Verifier:
             segments = await unit.audit_rows.segments()
             chain = Chain(0, genesis, anchors)
             notes = [note for one in segments if (note := await asyncio.to_thread(self._segment, chain, one))]
-            await self._rows(unit, chain, head.sequence)
+            await self._rows(unit, chain)
             for stray in await unit.audit_rows.strays():
                 chain.note(stray, "details", f"There are details of event {stray}, which is not there.")
         chain.close(head.sequence, head.hash)
@@ -65,7 +65,7 @@ class Verifier:
             notes=tuple(notes),
         )
 
-    async def _rows(self, unit: Unit, chain: Chain, last: int) -> None:
+    async def _rows(self, unit: Unit, chain: Chain) -> None:
         after = -(2**63)  # whatever its number: what does not belong is to be found
         while events := await unit.audit_rows.oldest(_EVERYTHING, after=after, last=2**63 - 1, limit=_BATCH):
             await asyncio.to_thread(chain.follow, events)

@@ -241,10 +241,6 @@ class Chunks:
         )
         return [(row.external_id, row.text) for row in found]
 
-    async def delete_of_version(self, version_id: UUID) -> frozenset[bytes]:
-        """As `delete_of_versions`, for one."""
-        return await self.delete_of_versions([version_id])
-
     async def delete_of_versions(self, version_ids: Sequence[UUID]) -> frozenset[bytes]:
         """Removes the chunks of versions and returns their text hashes, for `Embeddings.collect_garbage`."""
         await self._count(version_ids, -1)

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from kaynak.domain import Generation
 
 PREPARING_LOCK = 0x6B7A
-"""First half of the key of an advisory lock: one at a time stores passages for a generation."""
+"""First half of the key of an advisory lock: of those who cut a collection alike, one at a time stores passages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +76,10 @@ async def lacking(
 
 
 async def preparing_lock(connection: AsyncConnection, generation: Generation) -> None:
-    """Waits until nobody else stores passages for the generation; holds until the transaction ends."""
+    """Waits until nobody else stores passages by the generation's chunker; holds until the transaction ends."""
+    what = f"{generation.collection_id} {generation.chunker_fingerprint}"
     await connection.execute(
-        text("SELECT pg_advisory_xact_lock(:one, :two)"), {"one": PREPARING_LOCK, "two": generation.id % 2**31}
+        text("SELECT pg_advisory_xact_lock(:one, hashtext(:two))"), {"one": PREPARING_LOCK, "two": what}
     )
 
 

@@ -27,7 +27,7 @@ from kaynak.domain import (
 _COLUMNS = "id, collection_id, spec, chunker_fingerprint, embedder_fingerprint, dimensions, active, weights_fingerprint"
 _DESCRIBED = text(
     f"""
-    SELECT {", ".join("g." + one for one in _COLUMNS.split(", "))}, g.state, g.error, g.verdict, g.created_at,
+    SELECT {", ".join("g." + one for one in _COLUMNS.split(", "))}, g.state, g.verdict, g.created_at,
         g.activated_at, g.chunks, c.revision,
         (SELECT count(*) FROM kaynak.index_faults f WHERE f.generation_id = g.id) AS faults,
         (SELECT count(*) FROM kaynak.documents d
@@ -39,7 +39,8 @@ _DESCRIBED = text(
             WHERE d.collection_id = g.collection_id AND g.state = 'building'
                 AND (g.weights_fingerprint IS NULL OR w.text_hash IS NOT NULL)) AS embedded
     FROM kaynak.generations g JOIN kaynak.collections c ON c.id = g.collection_id
-    WHERE g.collection_id = :id ORDER BY g.id DESC
+    WHERE g.collection_id = :id AND (CAST(:number AS numeric) IS NULL OR g.id = CAST(:number AS numeric))
+    ORDER BY g.id DESC
     """
 )
 _DELETE_CHUNKS = text(
@@ -131,40 +132,56 @@ class Generations:
         )
         row = found.mappings().one_or_none()
         if row is None:
-            raise GenerationNotFound(
-                f"There is no index generation {number} of this collection.", hint="List them: kaynak index list"
-            )
+            raise _unknown(number)
         return _generation(row)
 
-    async def of(self, collection_id: UUID) -> list[Generation]:
-        """Returns the generations of a collection, oldest first."""
+    async def hold(self, generation: Generation) -> None:
+        """Keeps a generation from being removed until the transaction ends.
+
+        Raises:
+            GenerationNotFound: It was.
+        """
         found = await self._connection.execute(
-            text(f"SELECT {_COLUMNS} FROM kaynak.generations WHERE collection_id = :id ORDER BY id"),
-            {"id": collection_id},
+            text("SELECT 1 FROM kaynak.generations WHERE id = :id FOR KEY SHARE"), {"id": generation.id}
         )
-        return [_generation(row) for row in found.mappings()]
+        if found.one_or_none() is None:
+            raise GenerationNotFound(f"Index generation {generation.id} was removed.")
 
     async def followed(self, collection_id: UUID | None = None) -> list[Generation]:
-        """Returns the generations that follow their collection, oldest first: all but those that were given up."""
+        """Returns the generations of a collection, or of all, oldest first; each follows its collection."""
         found = await self._connection.execute(
             text(
-                f"SELECT {_COLUMNS} FROM kaynak.generations WHERE state <> 'failed' "
-                "AND (CAST(:id AS uuid) IS NULL OR collection_id = :id) ORDER BY id"
+                f"SELECT {_COLUMNS} FROM kaynak.generations "
+                "WHERE CAST(:id AS uuid) IS NULL OR collection_id = :id ORDER BY id"
             ),
             {"id": collection_id},
         )
         return [_generation(row) for row in found.mappings()]
 
-    async def described(self, collection_id: UUID) -> list[IndexGeneration]:
-        """Returns the generations of a collection with all that is known of them, newest first."""
-        found = await self._connection.execute(_DESCRIBED, {"id": collection_id})
+    async def building(self) -> set[int]:
+        """Returns the numbers of those that are being built."""
+        found = await self._connection.execute(text("SELECT id FROM kaynak.generations WHERE state = 'building'"))
+        return set(found.scalars())
+
+    async def describe(self, collection_id: UUID, number: int) -> IndexGeneration:
+        """Returns the generation of that number with all that is known of it.
+
+        Raises:
+            GenerationNotFound: The collection has none of that number.
+        """
+        for found in await self.described(collection_id, number):
+            return found
+        raise _unknown(number)
+
+    async def described(self, collection_id: UUID, number: int | None = None) -> list[IndexGeneration]:
+        """Returns the generations of a collection, or the one, with all that is known of them, newest first."""
+        found = await self._connection.execute(_DESCRIBED, {"id": collection_id, "number": number})
         rows = list(found.mappings())
         states = await IndexStates(self._connection).of([row["id"] for row in rows])
         return [
             IndexGeneration(
                 generation=_generation(row),
                 state=GenerationState(row["state"]),
-                error=row["error"],
                 chunks=row["chunks"],
                 embedded=row["embedded"],
                 revision=row["revision"],
@@ -176,13 +193,6 @@ class Generations:
             )
             for row in rows
         ]
-
-    async def set_state(self, number: int, state: GenerationState, error: str | None = None) -> None:
-        """Says where a generation is in its life."""
-        await self._connection.execute(
-            text("UPDATE kaynak.generations SET state = :state, error = :error WHERE id = :id"),
-            {"id": number, "state": state, "error": error},
-        )
 
     async def built(self, number: int) -> None:
         """Says that a generation has all that its collection had, if it was being built."""
@@ -233,17 +243,16 @@ class Generations:
         Returns:
             Their text hashes, for `Embeddings.collect_garbage`.
         """
+        # Whoever holds it stores passages just now, and they have to be seen.
+        await self._connection.execute(
+            text("SELECT 1 FROM kaynak.generations WHERE id = :id FOR UPDATE"), {"id": number}
+        )
         gone = await self._connection.execute(_DELETE_CHUNKS, {"id": number})
         hashes = frozenset(gone.scalars())
         await self._connection.execute(
             text("DELETE FROM kaynak.generations WHERE id = :id AND NOT active"), {"id": number}
         )
         return hashes
-
-    async def all(self) -> list[Generation]:
-        """Returns every generation of every collection, oldest first: for followers and the doctor."""
-        found = await self._connection.execute(text(f"SELECT {_COLUMNS} FROM kaynak.generations ORDER BY id"))
-        return [_generation(row) for row in found.mappings()]
 
 
 def generation_of(
@@ -267,6 +276,12 @@ def generation_of(
         dimensions=dimensions,
         active=active,
         weights_fingerprint=weights_fingerprint,
+    )
+
+
+def _unknown(number: int) -> GenerationNotFound:
+    return GenerationNotFound(
+        f"There is no index generation {number} of this collection.", hint="List them: kaynak index list"
     )
 
 

@@ -116,11 +116,6 @@ def _paragraphs(text: str, start: int, end: int) -> Iterator[Block]:
         yield Block(BlockKind.PARAGRAPH, match.start(), match.end())
 
 
-def sentence_cuts(text: str) -> list[Cut]:
-    """Returns the beginnings of sentences, without the first."""
-    return [Cut(sentence.start, SENTENCE) for sentence in sentence_spans(text)[1:]]
-
-
 def trimmed(text: str, start: int, end: int) -> Span | None:
     """Returns ``[start, end)`` without white space at its ends; None if nothing is left."""
     part = text[start:end]

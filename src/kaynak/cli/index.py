@@ -263,9 +263,9 @@ def _questions(path: Path) -> list[TestQuestion]:
         try:
             given = json.loads(line)
             documents = given["documents"]
-            grades = documents if isinstance(documents, dict) else dict.fromkeys(documents, 1.0)
+            grades = dict.fromkeys(documents, 1.0) if isinstance(documents, list) else documents
             found.append(TestQuestion(str(given["text"]), {str(name): float(how) for name, how in grades.items()}))
-        except (ValueError, KeyError, TypeError) as exc:
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as exc:
             raise InvalidRequest(
                 f"Line {at} of {path} is not a test question.",
                 hint='Write {"text": "…", "documents": ["external id", …]} in each line.',
@@ -309,7 +309,7 @@ def _fields(found: IndexGeneration) -> dict[str, Any]:
         "dimensions": found.generation.dimensions,
         **{
             name: getattr(found, name)
-            for name in ("state", "error", "chunks", "embedded", "revision", "lag", "faults", "sides", "verdict")
+            for name in ("state", "chunks", "embedded", "revision", "lag", "faults", "sides", "verdict")
         },
         "created_at": found.created_at,
         "activated_at": found.activated_at,

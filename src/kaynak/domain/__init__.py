@@ -132,8 +132,6 @@ from kaynak.domain.parsed import (
     Outline,
     Page,
     ParsedDocument,
-    heading_path,
-    pages_of,
 )
 from kaynak.domain.people import ApiKey, Group, Member, Person, Session, fold_email, validate_person_name
 from kaynak.domain.places import Box, CitedPage, CitedPlace, PagePicture
@@ -332,11 +330,9 @@ __all__ = [
     "commitment_of",
     "fold",
     "fold_email",
-    "heading_path",
     "matches",
     "may_read",
     "new_id",
-    "pages_of",
     "parse_filter",
     "search_words",
     "snippet_of",

@@ -221,7 +221,7 @@ def matches(condition: Filter | None, payload: Mapping[str, Json]) -> bool:
 def _holds(condition: Condition, payload: Mapping[str, Json]) -> bool:
     found = list(_values(payload, condition.field.split(".")))
     present = bool(found)
-    leaves = [leaf for value in found for leaf in _leaves(value)]
+    leaves = [leaf for value in found for leaf in leaves_of(value)]
     value = condition.value
     many = value if isinstance(value, tuple) else (value,)
     match condition.op:
@@ -250,7 +250,7 @@ def _values(node: Json, steps: list[str]) -> Iterator[Json]:
                 yield from _values(item, steps)
 
 
-def _leaves(value: Json) -> Iterator[JsonScalar]:
+def leaves_of(value: Json) -> Iterator[JsonScalar]:
     """Yields the scalar itself, or the scalars of an array (one level); objects have none."""
     if isinstance(value, Sequence) and not isinstance(value, str):
         for item in value:

@@ -21,8 +21,6 @@ class GenerationState(StrEnum):
     """It is being filled; nothing is searched through it."""
     READY = "ready"
     """It has all its collection had, and follows it; one of them is the one that is searched."""
-    FAILED = "failed"
-    """It was given up, and follows nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +110,6 @@ class IndexGeneration:
     Attributes:
         generation: The parts it is made of.
         state: Where it is in its life.
-        error: Why it was given up.
         chunks: Passages it has to have.
         embedded: Those of them that have an embedding.
         revision: Of its collection now.
@@ -125,7 +122,6 @@ class IndexGeneration:
 
     generation: Generation
     state: GenerationState
-    error: str | None
     chunks: int
     embedded: int
     revision: int

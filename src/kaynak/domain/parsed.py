@@ -111,20 +111,3 @@ class Outline:
         """Returns the headings above ``offset``, outermost first; a heading is not above itself."""
         place = bisect_right(self._starts, offset) - 1
         return self._paths[place] if place >= 0 else ()
-
-
-def heading_path(text: str, blocks: Sequence[Block], offset: int) -> tuple[str, ...]:
-    """Returns the path of one place; for many places make an `Outline` once."""
-    return Outline(text, blocks).path(offset)
-
-
-def pages_of(pages: Sequence[Page], start: int, end: int) -> tuple[Page, ...]:
-    """Returns the pages that ``[start, end)`` touches, in order."""
-    first = max(0, bisect_right(pages, start, key=lambda page: page.start) - 1)
-    touched = []
-    for page in pages[first:]:
-        if page.start >= end:
-            break
-        if page.end > start:
-            touched.append(page)
-    return tuple(touched)

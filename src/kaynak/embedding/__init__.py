@@ -4,7 +4,6 @@ from kaynak.embedding.caching import QueryCache
 from kaynak.embedding.classifier import PairClassifier
 from kaynak.embedding.guarding import check_fingerprint
 from kaynak.embedding.hosted import HostedOptions, HostedProvider, Wire
-from kaynak.embedding.language_fit import tokens_per_word
 from kaynak.embedding.local import LocalEmbedder
 from kaynak.embedding.m3 import M3Model, late_interaction
 from kaynak.embedding.micro_batching import MicroBatching
@@ -28,5 +27,4 @@ __all__ = [
     "Wire",
     "check_fingerprint",
     "late_interaction",
-    "tokens_per_word",
 ]

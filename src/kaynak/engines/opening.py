@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AsyncExitStack
 from typing import Generic, TypeVar
 
 from kaynak.engines.options import EngineOptions
@@ -44,9 +45,10 @@ class Opening(Mapping[str, E], Generic[E]):
 
     async def close(self) -> None:
         """Closes those that were opened."""
-        while self._opened:
-            _, engine = self._opened.popitem()
-            await engine.close()
+        async with AsyncExitStack() as closing:
+            while self._opened:
+                _, engine = self._opened.popitem()
+                closing.push_async_callback(engine.close)
 
 
 class Engines:
@@ -66,5 +68,7 @@ class Engines:
 
     async def close(self) -> None:
         """Closes those that were opened."""
-        await self.dense.close()
-        await self.lexical.close()
+        try:
+            await self.dense.close()
+        finally:
+            await self.lexical.close()

@@ -14,6 +14,7 @@ from functools import lru_cache
 from math import isinf, isnan
 
 from kaynak.domain import Json, JsonScalar
+from kaynak.domain.filters import leaves_of
 
 PRESENT = "x"
 NULL = "z"
@@ -77,7 +78,7 @@ def payload_terms(payload: Mapping[str, Json]) -> list[str]:
     for path, value in _at(payload, ""):
         key = path_key(path)
         terms[key + PRESENT] = None
-        for leaf in _leaves(value):
+        for leaf in leaves_of(value):
             terms[key + value_key(leaf)] = None
     return list(terms)
 
@@ -85,7 +86,7 @@ def payload_terms(payload: Mapping[str, Json]) -> list[str]:
 def payload_leaves(payload: Mapping[str, Json]) -> Iterator[tuple[str, JsonScalar]]:
     """Yields (path, value) of all values of a payload that a comparison may meet; the same pair may come twice."""
     for path, value in _at(payload, ""):
-        for leaf in _leaves(value):
+        for leaf in leaves_of(value):
             yield path, leaf
 
 
@@ -101,15 +102,6 @@ def _at(node: Json, path: str) -> Iterator[tuple[str, Json]]:
         for item in node:
             if isinstance(item, Mapping):
                 yield from _at(item, path)
-
-
-def _leaves(value: Json) -> Iterator[JsonScalar]:
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        for item in value:
-            if item is None or isinstance(item, str | int | float):
-                yield item
-    elif not isinstance(value, Mapping):
-        yield value
 
 
 # From nothing over "-./0123456789:" and "T" to the greatest character; those in between share a rank.

@@ -245,7 +245,8 @@ class LexicalCandidates(Candidates):
 
     Attributes:
         ceiling: The score of an entry that matched every query term as well as BM25 allows
-            (sum of idf times (k1 + 1)); 0 when no term of the query is in the index.
+            (sum of idf times (k1 + 1)); 0 when no term of the query is in the index. An entry of no language that has
+            two forms of a word may exceed it: it is a scale, and what lies above it counts as it.
         coverage: For each id, the idf-weighted share in [0, 1] of query terms it matched; empty unless asked for.
         known: The share in [0, 1] of the query's terms that occur in the index at all.
     """

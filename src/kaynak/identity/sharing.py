@@ -89,6 +89,7 @@ async def _keep_an_owner(unit: Unit, scope: Scope, collection_id: UUID, leaving:
     """Keeps a collection from being left without an owner; an administrator may leave it so."""
     if scope.may(Permission.EVERY):
         return
+    await unit.collections.lock(collection_id)  # of two who take each other out, the second sees that
     owners = {one.principal.id for one in await unit.grants.list(collection_id) if one.role is CollectionRole.OWNER}
     if owners == {leaving}:
         raise Conflict("They are the last owner of the collection.", hint="Make somebody else its owner first.")

@@ -180,7 +180,7 @@ class Collections:
             CatalogUnavailable: The database does not answer.
         """
         async with self._catalog.read() as unit:
-            generations = await unit.generations.all()
+            generations = await unit.generations.followed()
         await drop_strangers(generations, self._parts)
         await collect_orphans(self._catalog, self._blobs)
         await self._blobs.clean()
@@ -193,7 +193,7 @@ class Collections:
                     found = await unit.collections.get(scope, name)
                     scope.require(Permission.MANAGE, found.id)
                     unit.audit.record(scope, Action.COLLECTION_DELETED, f"collection:{found.id}", name=name)
-                    generations = await unit.generations.of(found.id)
+                    generations = await unit.generations.followed(found.id)
                     return generations, await unit.collections.delete(found.id)
             except CatalogUnavailable:
                 if not left:

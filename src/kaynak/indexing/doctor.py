@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from uuid import UUID
 
 from kaynak.catalog import (
@@ -20,27 +21,30 @@ from kaynak.catalog import (
 from kaynak.domain import (
     Action,
     Ailment,
+    CatalogUnavailable,
+    CollectionNotFound,
     Condition,
-    EngineUnavailable,
+    CorruptIndex,
     Examination,
     Finding,
     Generation,
+    GenerationNotFound,
     KaynakError,
     Misconfigured,
     Op,
     Permission,
     Scope,
+    Unavailable,
 )
 from kaynak.engines import Engine
 from kaynak.indexing.cleanup import collect_orphans
-from kaynak.indexing.examining import IndexExamination
+from kaynak.indexing.examining import REPAIR, IndexExamination
 from kaynak.indexing.followers import Followers
 from kaynak.indexing.parts import Parts
 
 _PRIVATE = "memory"
 _AGAIN_SECONDS = 1.0
 _ASKED = 1000
-_REPAIR = "Repair it: kaynak doctor --repair"
 
 
 class Doctor:
@@ -78,7 +82,8 @@ class Doctor:
         async with self._catalog.read() as unit:
             generations = await unit.generations.followed()
         for generation in generations:
-            findings += [one async for one in self._generation(generation, checked, repair=repair)]
+            with suppress(CollectionNotFound, GenerationNotFound):  # removed while this looked
+                findings += [one async for one in self._generation(generation, checked, unchecked, repair=repair)]
         findings += [one async for one in self._strangers(checked, unchecked, repair=repair)]
         if repair and findings:
             await self._catalog.audit.record(
@@ -130,11 +135,16 @@ class Doctor:
         files = [key for key in originals if await self._blobs.exists(key)]
         for where, count in (("catalog", rows), ("originals", len(files))):
             if count:
-                findings.append(Finding(where, Ailment.ORPHANED, count, f"{count:,} traces are left.", hint=_REPAIR))
+                findings.append(Finding(where, Ailment.ORPHANED, count, f"{count:,} traces are left.", hint=REPAIR))
         checked, unchecked = ["catalog", "originals"], []
         names = list(documents.values())
         for generation in generations:
-            for follower in self._followers.of(generation):
+            try:
+                followers = self._followers.of(generation)
+            except KaynakError as error:  # made with an engine that this process does not have
+                unchecked.append(f"generation {generation.key}: {error.message}")
+                continue
+            for follower in followers:
                 target = follower.target
                 where = f"{getattr(generation.spec, target.side).name} {generation.key}"
                 try:
@@ -148,20 +158,21 @@ class Doctor:
                 checked.append(where)
                 if count:
                     said = f"{count:,} passages are left."
-                    findings.append(Finding(where, Ailment.ORPHANED, count, said, hint=_REPAIR))
+                    findings.append(Finding(where, Ailment.ORPHANED, count, said, hint=REPAIR))
         return Examination(tuple(checked), tuple(unchecked), tuple(findings))
 
     async def _catalog_findings(self, *, repair: bool) -> AsyncIterator[Finding]:
         async with self._catalog.read() as unit:
             wrong = await miscounted(unit.connection)
             wanted = await contents(unit.connection)
-            orphans = len(await unit.embeddings.orphans())
+            # Jobs store embeddings ahead of their passages.
+            orphans = 0 if await unit.jobs.unfinished() else len(await unit.embeddings.orphans())
         if wrong:
             if repair:
                 async with self._catalog.begin() as unit:
                     await recount(unit.connection)
             said = f"{wrong} numbers of documents or passages were not right."
-            yield Finding("catalog", Ailment.MISCOUNTED, wrong, said, repair, None if repair else _REPAIR)
+            yield Finding("catalog", Ailment.MISCOUNTED, wrong, said, repair, None if repair else REPAIR)
         lost = [key for key in wanted if not await self._blobs.exists(key)]
         if lost:
             said = f"{len(lost):,} originals are not there; their text can still be found and read."
@@ -180,9 +191,11 @@ class Doctor:
             yield Finding("originals", Ailment.ORPHANED, len(strange), said, hint="Those older than a day are removed.")
         if orphans:
             said = f"{orphans:,} embeddings belong to no passage."
-            yield Finding("catalog", Ailment.ORPHANED, orphans, said, not left, None if not left else _REPAIR)
+            yield Finding("catalog", Ailment.ORPHANED, orphans, said, not left, None if not left else REPAIR)
 
-    async def _generation(self, generation: Generation, checked: list[str], *, repair: bool) -> AsyncIterator[Finding]:
+    async def _generation(
+        self, generation: Generation, checked: list[str], unchecked: list[str], *, repair: bool
+    ) -> AsyncIterator[Finding]:
         name = f"generation {generation.key}"
         try:
             followers = self._followers.of(generation)
@@ -201,13 +214,22 @@ class Doctor:
             )
             return
         async with self._catalog.read() as unit:
+            building = generation.id in await unit.generations.building()
             faults = await unit.index_states.faults(generation.id, limit=100_000)
             lacking = await incomplete(unit.connection, generation)
-        examinations = [IndexExamination(self._catalog, self._followers, generation, one) for one in followers]
+        if building:
+            unchecked.append(f"{name}: It is being built.")
+            return
+        of_indexes: list[Finding] = []
+        for follower in followers:
+            examination = IndexExamination(self._catalog, self._followers, generation, follower)
+            of_indexes += [one async for one in examination.findings(repair=repair)]
+            checked.append(examination.where)
         if repair and (faults or lacking):
             again = sorted({one.document_id for one in faults} | set(lacking))
             for follower in followers:
-                await follower.renew(again)
+                with suppress(Unavailable, CorruptIndex, Misconfigured):  # as was found above
+                    await follower.renew(again)
             async with self._catalog.read() as unit:
                 faults_left = await unit.index_states.faults(generation.id, limit=100_000)
                 lacking_left = await incomplete(unit.connection, generation)
@@ -216,15 +238,13 @@ class Doctor:
         if faults:
             said = f"{len(faults):,} times an index could not take a document: {faults[0].error}"
             mended = not faults_left
-            yield Finding(name, Ailment.REFUSED, len(faults), said, mended, None if mended else _REPAIR)
+            yield Finding(name, Ailment.REFUSED, len(faults), said, mended, None if mended else REPAIR)
         if lacking:
             said = f"{len(lacking):,} documents lack passages, embeddings or weights."
             mended = not lacking_left
-            yield Finding(name, Ailment.MISSING, len(lacking), said, mended, None if mended else _REPAIR)
-        for examination in examinations:
-            async for finding in examination.findings(repair=repair):
-                yield finding
-            checked.append(examination.where)
+            yield Finding(name, Ailment.MISSING, len(lacking), said, mended, None if mended else REPAIR)
+        for finding in of_indexes:
+            yield finding
 
     async def _strangers(self, checked: list[str], unchecked: list[str], *, repair: bool) -> AsyncIterator[Finding]:
         """Looks in all engines for indexes of generations that are gone."""
@@ -236,23 +256,24 @@ class Doctor:
                     engine: Engine = kind[name]
                     await engine.health()
                     strange = await self._strange(engine)
-                except (Misconfigured, EngineUnavailable) as error:
+                    for key in strange if repair else ():
+                        await engine.drop(key)
+                except CatalogUnavailable:
+                    raise
+                except KaynakError as error:
                     unchecked.append(f"{name}: {error.message}")
                     continue
                 checked.append(name)
                 if not strange:
                     continue
-                if repair:
-                    for key in strange:
-                        await engine.drop(key)
                 said = f"Indexes of generations that are gone: {', '.join(strange)}."
-                yield Finding(name, Ailment.ORPHANED, len(strange), said, repair, None if repair else _REPAIR)
+                yield Finding(name, Ailment.ORPHANED, len(strange), said, repair, None if repair else REPAIR)
 
     async def _strange(self, engine: Engine) -> list[str]:
         strange: list[str] = []
         for again in (False, True):
             async with self._catalog.read() as unit:
-                known = {one.key for one in await unit.generations.all()}
+                known = {one.key for one in await unit.generations.followed()}
                 last = await generations_ever(unit.connection)
             candidates = strange if again else [f"g{number}" for number in range(1, last + 1)]
             strange = [key for key in candidates if key not in known and await engine.exists(key)]

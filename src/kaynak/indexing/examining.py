@@ -11,21 +11,24 @@ import structlog
 from kaynak.catalog import Catalog, holdings
 from kaynak.domain import (
     Ailment,
+    CatalogUnavailable,
     CorruptIndex,
-    EngineUnavailable,
     Finding,
     Generation,
     IndexSide,
     KaynakError,
     Misconfigured,
+    NotFound,
 )
 from kaynak.engines import Engine
 from kaynak.indexing.follower import Follower
 from kaynak.indexing.followers import Followers
 
 CATCH_UP_SECONDS = 60.0
-_TRIES = 5
+REPAIR = "Repair it: kaynak doctor --repair"
+_TRIES, _CHANCES = 5, 2
 _PAUSE = 0.5
+_AILMENTS = {Misconfigured: Ailment.MISCONFIGURED, CorruptIndex: Ailment.DAMAGED}
 _log = structlog.get_logger(__name__)
 
 
@@ -59,10 +62,11 @@ class IndexExamination:
             await self._engine.health()
             async for finding in self._compared(repair=repair):
                 yield finding
-        except EngineUnavailable as error:
-            yield Finding(self.where, Ailment.UNAVAILABLE, 1, error.message, hint=error.hint)
-        except Misconfigured as error:
-            yield Finding(self.where, Ailment.MISCONFIGURED, 1, error.message, hint=error.hint)
+        except (CatalogUnavailable, NotFound):
+            raise
+        except KaynakError as error:
+            ailment = _AILMENTS.get(type(error), Ailment.UNAVAILABLE)
+            yield Finding(self.where, ailment, 1, error.message, hint=error.hint)
 
     async def _compared(self, *, repair: bool) -> AsyncIterator[Finding]:
         state = await self._state(repair=repair)
@@ -82,7 +86,7 @@ class IndexExamination:
             return
         missing, orphaned, documents = difference
         repaired = repair and bool(missing or orphaned) and await self._renewed(documents)
-        hint = None if repaired else "Repair it: kaynak doctor --repair"
+        hint = None if repaired else REPAIR
         if missing:
             said = f"{missing:,} passages of the collection are not in it."
             yield Finding(self.where, Ailment.MISSING, missing, said, repaired, hint)
@@ -92,12 +96,17 @@ class IndexExamination:
 
     async def _state(self, *, repair: bool) -> Finding | None:
         """Looks whether the index can be read and has the last changes."""
-        async with self._catalog.read() as unit:
-            latest = await unit.changes.revision(self._generation.collection_id)
+        latest = await self._latest()
         try:
             reached = await self._engine.revision(self._follower.target.key)
+            for _ in range(_CHANCES):
+                if reached >= latest:
+                    break
+                await asyncio.sleep(_PAUSE)  # a follower may be about to write it
+                reached = await self._engine.revision(self._follower.target.key)
+            latest = max(latest, min(reached, await self._latest()))
         except CorruptIndex as error:
-            finding = Finding(self.where, Ailment.DAMAGED, 1, error.message, hint="Repair it: kaynak doctor --repair")
+            finding = Finding(self.where, Ailment.DAMAGED, 1, error.message, hint=REPAIR)
         else:
             if reached == latest:
                 return None
@@ -114,6 +123,10 @@ class IndexExamination:
             return replace(finding, hint=error.message)
         return replace(finding, repaired=True, hint=None)
 
+    async def _latest(self) -> int:
+        async with self._catalog.read() as unit:
+            return await unit.changes.revision(self._generation.collection_id)
+
     async def _difference(self) -> tuple[int, int, set[UUID]] | None:
         """Returns what is missing, what is too much, and of which documents; None if it does not hold still."""
         for _ in range(_TRIES):
@@ -124,7 +137,7 @@ class IndexExamination:
                 documents.append(document.bytes)
             async with self._catalog.read() as unit:
                 wanted = await holdings(unit.connection, self._generation, self._side)
-                latest = await unit.changes.revision(self._generation.collection_id)
+            latest = await self._latest()
             after = await self._engine.revision(self._follower.target.key)
             found = await asyncio.to_thread(_compare, np.array(ids, dtype=np.int64), documents, *wanted)
             if not found[2] or before == after == latest:

@@ -85,6 +85,7 @@ class Follower:
             EmbedderUnavailable: The model does not, or is not the one of the generation.
             CatalogUnavailable: The database does not answer.
             CollectionNotFound: The collection is gone.
+            GenerationNotFound: The generation is.
         """
         # A write that has begun is finished, whoever has left: the lock must not be let go under it.
         working = asyncio.create_task(self._step_in_turn())
@@ -148,8 +149,8 @@ class Follower:
     async def _begin_anew(self, unit: Unit | None, cause: CorruptIndex) -> None:
         target = self.target
         async with self._reading(unit) as reader:
-            # A collection that is gone needs no index; this says so before one is made.
-            await reader.changes.revision(target.generation.collection_id)
+            # A generation that is gone needs no index; this says so before one is made.
+            await reader.generations.get(target.generation.collection_id, target.generation.id)
         _log.warning("index_begun_anew", generation=target.key, side=target.side, cause=cause.message)
         await self._taking.begins(unit, 0)
         await target.engine.drop(target.key)
@@ -191,6 +192,8 @@ class Follower:
         if after is not None and await target.engine.count(target.key) < entries:
             raise CorruptIndex(f"Index “{generation.key}” has lost what was written into it.")
         async with self._reading(unit) as reader:
+            # How far one is that is gone is written nowhere: it would be begun for ever.
+            await reader.generations.get(generation.collection_id, generation.id)
             if after is None:
                 base = await reader.changes.revision(generation.collection_id)
                 if not base:

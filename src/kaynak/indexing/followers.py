@@ -9,7 +9,15 @@ from uuid import UUID
 import structlog
 
 from kaynak.catalog import CHANNEL, Catalog
-from kaynak.domain import CollectionNotFound, EngineUnavailable, Generation, IndexSide, KaynakError, RevisionTimeout
+from kaynak.domain import (
+    CollectionNotFound,
+    EngineUnavailable,
+    Generation,
+    GenerationNotFound,
+    IndexSide,
+    KaynakError,
+    RevisionTimeout,
+)
 from kaynak.indexing.follower import Follower, Step
 from kaynak.indexing.listening import listen
 from kaynak.indexing.locks import host_of
@@ -123,7 +131,8 @@ class Followers:
             generations = await unit.generations.followed(collection_id)
             revision = await unit.changes.revision(collection_id)
 
-        async def forget(follower: Follower) -> None:
+        async def forget(generation: Generation, side: int) -> None:
+            follower = self.of(generation)[side]
             # One that is being filled does not follow yet, and may have them.
             if await follower.revision():
                 await self._reach(follower, revision, until)
@@ -131,7 +140,7 @@ class Followers:
                 raise RevisionTimeout("An index is just being filled.")
 
         done = await asyncio.gather(
-            *(forget(follower) for generation in generations for follower in self.of(generation)),
+            *(forget(generation, side) for generation in generations for side in (0, 1)),
             return_exceptions=True,
         )
         for error in done:
@@ -250,7 +259,7 @@ class Followers:
                 if step is Step.DONE and follower not in self._again:
                     await self._finish(target.generation)
                     return
-            except CollectionNotFound:
+            except (CollectionNotFound, GenerationNotFound):
                 self.forget(target.generation)
                 return
             except KaynakError as error:

@@ -97,12 +97,10 @@ class Indexes:
             CollectionNotFound: There is no such collection, or not for this caller.
             Forbidden: The caller may not manage it.
         """
-        found = {one.id: one for one in await self.list(scope, collection)}
-        if number not in found:
-            async with self._catalog.read() as unit:
-                there = await unit.collections.get(scope, collection)
-                await unit.generations.get(there.id, number)
-        return found[number]
+        async with self._catalog.read() as unit:
+            found = await unit.collections.get(scope, collection)
+            scope.require(Permission.MANAGE, found.id)
+            return await unit.generations.describe(found.id, number)
 
     async def build(self, scope: Scope, collection: str, wanted: Wanted) -> IndexGeneration:
         """Begins a new generation beside the one that is searched; followers fill it, here or in a worker.

@@ -57,6 +57,7 @@ class Preparing:
 
         Raises:
             EmbedderUnavailable: The model does not answer, or is another one by now; what is stored stays.
+            GenerationNotFound: The generation was removed.
             InvalidRequest: The model makes no vector of a text, or no weights.
         """
         needed = generation.needs(side)
@@ -76,9 +77,9 @@ class Preparing:
                 return
             texts = await self._unmade(generation, needed, documents, own=own)
             if side == "dense":
-                await self._embed(await self._model(generation), texts)
+                await self._embed(generation, await self._model(generation), texts)
             else:
-                await self._weigh(await self._weigher(generation), texts)
+                await self._weigh(generation, await self._weigher(generation), texts)
 
     async def _model(self, generation: Generation) -> Embedder:
         embedder = await self._embedders.get(generation.spec.embedder.name)
@@ -109,6 +110,7 @@ class Preparing:
         collection = generation.collection_id
         rows, _ = await asyncio.to_thread(cut, parsed, chunker, collection, one.document_id, one.version_id, one.title)
         async with self._catalog.begin() as unit:
+            await unit.generations.hold(generation)
             await preparing_lock(unit.connection, generation)
             if await uncut(unit.connection, generation, [one.document_id]):
                 await unit.chunks.insert(rows)
@@ -131,14 +133,15 @@ class Preparing:
             known = await unit.embeddings.known(needed, wanted)
         return {key: one for key, one in wanted.items() if key not in known}
 
-    async def _embed(self, embedder: Embedder, texts: Mapping[bytes, str]) -> None:
+    async def _embed(self, generation: Generation, embedder: Embedder, texts: Mapping[bytes, str]) -> None:
         for part in _slices(texts):
             vectors = await embedder.embed(list(part.values()), "document")
             usable(vectors, len(part), embedder.dimensions)
             async with self._catalog.begin() as unit:
+                await unit.generations.hold(generation)
                 await unit.embeddings.save(embedder.fingerprint, dict(zip(part, vectors, strict=True)))
 
-    async def _weigh(self, weigher: SparseEmbedder, texts: Mapping[bytes, str]) -> None:
+    async def _weigh(self, generation: Generation, weigher: SparseEmbedder, texts: Mapping[bytes, str]) -> None:
         for part in _slices(texts):
             weights = await weigher.embed_sparse(list(part.values()), "document")
             if len(weights) != len(part):
@@ -146,6 +149,7 @@ class Preparing:
             for one in weights:
                 check_weights(one)
             async with self._catalog.begin() as unit:
+                await unit.generations.hold(generation)
                 await unit.token_weights.save(weigher.fingerprint, dict(zip(part, weights, strict=True)))
 
 

@@ -32,7 +32,6 @@ class Taking:
         self._target = target
         self._preparing = preparing
         self._key = (target.generation.id, target.side, host)
-        self._faults: set[UUID] | None = None
         self._said: tuple[int, str | None] = (-1, None)
         # Of an index that only this process has.
         self._private: tuple[int, UUID | None, int] = (0, None, 0)
@@ -101,20 +100,11 @@ class Taking:
         await self._target.apply([], [document], known)
         async with self._writing(unit) as writer:
             await writer.index_states.fault(generation, side, document, error)
-        if self._faults is not None:
-            self._faults.add(document)
 
     async def _forgive(self, unit: Unit | None, documents: Sequence[UUID]) -> None:
         generation, side, _ = self._key
-        if self._faults is None:
-            async with self._reading(unit) as reader:
-                found = await reader.index_states.faults(generation)
-            self._faults = {one.document_id for one in found if one.side == side}
-        good = [one for one in documents if one in self._faults]
-        if good:
-            async with self._writing(unit) as writer:
-                await writer.index_states.forgive(generation, side, good)
-            self._faults.difference_update(good)
+        async with self._writing(unit) as writer:
+            await writer.index_states.forgive(generation, side, documents)
 
     # -- how far it is
 

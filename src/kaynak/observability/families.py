@@ -90,9 +90,8 @@ def _indexes(indexes: Sequence[IndexFigures]) -> Iterator[Metric]:
     dead = _gauge("kaynak_index_dead_letters", "Documents that an index cannot take.", _INDEX)
     for one in indexes:
         names = (one.collection, str(one.generation), one.side, one.engine)
-        if one.state != GenerationState.FAILED:  # that follows nothing any more
-            lag.add_metric((*names, one.host), one.lag)
-            waiting.add_metric((*names, one.host), one.waiting)
+        lag.add_metric((*names, one.host), one.lag)
+        waiting.add_metric((*names, one.host), one.waiting)
     # An index in files has a row for each host, and one list of dead letters.
     for names, faults in {
         (one.collection, str(one.generation), one.side, one.engine): one.faults for one in indexes

@@ -28,7 +28,7 @@ async def explain_absence(catalog: Catalog, state: State, hits: Sequence[Hit]) -
         for place, hit in enumerate(hits, start=state.request.offset + 1):
             if hit.document_id == document.id:
                 return AbsenceExplanation(name, True, "returned", f"It is hit {place}.", *ranks)
-        stage, reason = await _lost(unit, state, document, ranks)
+        stage, reason = await _lost(unit, state, document, chunks, ranks)
     return AbsenceExplanation(name, False, stage, reason, *ranks)
 
 
@@ -41,7 +41,9 @@ async def _find(unit: Unit, state: State, name: str) -> Document | None:
     return None
 
 
-async def _lost(unit: Unit, state: State, document: Document, ranks: tuple[int | None, int | None]) -> tuple[str, str]:
+async def _lost(
+    unit: Unit, state: State, document: Document, chunks: set[int], ranks: tuple[int | None, int | None]
+) -> tuple[str, str]:
     condition = state.request.filter
     if condition is not None:
         own = And((Condition("_id", Op.EQ, document.external_id), condition))
@@ -51,6 +53,8 @@ async def _lost(unit: Unit, state: State, document: Document, ranks: tuple[int |
         if document.revision > state.revisions.get(document.collection, 0):
             return "candidates", "The indexes have not taken in its latest change yet."
         return "candidates", "Neither side has it among its candidates: others share more with the query."
+    if not any(chunks & asked for asked in state.asked):
+        return "limit", "It is beyond the best that were looked at for what was asked for."
     if not any(row.document_id == document.id for rows in state.admitted for row in rows.values()):
         return "gate", "The indexes proposed an older state of it, which the catalog does not let through."
     if state.reader is not None and document.id in state.reader.repeated:

@@ -42,7 +42,7 @@ async def recall(
         if not len(ids):
             return exact.share(_TIE)
         after = int(ids[-1])
-        exact.compare(ids, await asyncio.to_thread(np.matmul, queries, vectors.T))
+        await asyncio.to_thread(lambda: exact.compare(ids, queries @ vectors.T))  # noqa: B023 - is awaited here
 
 
 async def weights_recall(
@@ -63,7 +63,7 @@ async def weights_recall(
             return exact.share(_WEIGHTS_TIE)
         after = rows[-1][0]
         ids = np.array([key for key, _ in rows], dtype=np.int64)
-        exact.compare(ids, await asyncio.to_thread(_products, queries, [stored for _, stored in rows]))
+        await asyncio.to_thread(lambda: exact.compare(ids, _products(queries, [stored for _, stored in rows])))  # noqa: B023
 
 
 class _Exact:
@@ -74,15 +74,18 @@ class _Exact:
         self._depth = depth
         self._best = np.full((len(found), depth), -np.inf, dtype=np.float32)
         self._scores: list[dict[int, float]] = [{} for _ in found]
-        self._wanted = np.unique(np.array([key for one in found for key in one.ids], dtype=np.int64))
+        self._rows: dict[int, list[int]] = {}
+        for row, one in enumerate(found):
+            for key in one.ids:
+                self._rows.setdefault(key, []).append(row)
 
     def compare(self, ids: NDArray[np.int64], products: NDArray[np.float32]) -> None:
         """Takes in passages and how near they are to each query, ``(queries, passages)``; -inf where they are not."""
-        self._best = np.sort(np.concatenate([self._best, products], axis=1), axis=1)[:, -self._depth :]
-        for at in np.flatnonzero(np.isin(ids, self._wanted)):
-            for row, one in enumerate(self._found):
-                if int(ids[at]) in one.ids:
-                    self._scores[row][int(ids[at])] = float(products[row, at])
+        everything = np.concatenate([self._best, products], axis=1)
+        self._best = np.partition(everything, -self._depth, axis=1)[:, -self._depth :]
+        for at, key in enumerate(ids.tolist()):
+            for row in self._rows.get(key, ()):
+                self._scores[row][key] = float(products[row, at])
 
     def share(self, tie: float) -> float:
         """Returns the share of the nearest that were found; who is as near as the last of them but for ``tie`` is."""
@@ -91,7 +94,8 @@ class _Exact:
             near = self._best[row][np.isfinite(self._best[row])]
             wanted += len(near)
             if len(near):
-                bar = float(near[0]) - tie * max(1.0, abs(float(near[0])))
+                least = float(near.min())
+                bar = least - tie * max(1.0, abs(least))
                 hits += min(len(near), sum(1 for key in one.ids if self._scores[row].get(key, -np.inf) >= bar))
         return hits / wanted if wanted else 1.0
 

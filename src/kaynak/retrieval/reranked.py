@@ -24,6 +24,7 @@ from kaynak.domain import (
 from kaynak.embedding import Embedder
 from kaynak.reranking import Reranker
 from kaynak.retrieval.cached import Looking
+from kaynak.retrieval.checking import LIMIT_MOST
 
 DEPTH = 50
 """Passages that are put in a new order; what stands behind them stays where it is."""
@@ -57,11 +58,15 @@ class RerankedSearcher:
     ) -> SearchResult:
         """See `Searcher`. The trace has the stage ``rerank``."""
         # What is out of bounds is the inner one's to refuse.
-        if request.offset >= DEPTH or request.limit < 1 or request.offset < 0:
+        if not 0 <= request.offset < DEPTH or not 1 <= request.limit <= LIMIT_MOST:
             return await self._inner.search(request, scope, collections=collections)
         end = request.offset + request.limit
-        wide = replace(request, offset=0, limit=max(DEPTH, end))
+        wide = replace(request, offset=0, limit=min(LIMIT_MOST, max(DEPTH, end)))
         result = await self._inner.search(wide, scope, collections=collections)
+        rest = end - wide.limit
+        if rest > 0 and result.more:
+            last = await self._inner.search(replace(request, offset=wide.limit, limit=rest), scope)
+            result = replace(result, hits=result.hits + last.hits, more=last.more)
         begin = time.perf_counter()
         order, failure = await self._order(request.query, result.hits)
         spent = round((time.perf_counter() - begin) * 1000, 3)

@@ -98,14 +98,12 @@ class Searcher:
             Unavailable: No side of any collection can answer, or the database does not.
         """
         check(request, self._query_chars)
-        known = list(collections)
         for pause in _AGAIN_SECONDS:
             # A database that was just restarted answers on a new connection.
             with suppress(CatalogUnavailable):
-                return await self._search(State(request, scope, vectors or {}, known))
-            known = []
+                return await self._search(State(request, scope, vectors or {}, list(collections)))
             await asyncio.sleep(pause)
-        return await self._search(State(request, scope, vectors or {}))
+        return await self._search(State(request, scope, vectors or {}, list(collections)))
 
     async def close(self) -> None:
         """Ends what goes on behind the scenes; to be called before the catalog is closed."""

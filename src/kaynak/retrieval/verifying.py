@@ -10,6 +10,7 @@ from kaynak.catalog import Catalog
 from kaynak.domain import (
     Collection,
     Conflict,
+    EmbedderUnavailable,
     EngineUnavailable,
     Generation,
     GroupBy,
@@ -98,6 +99,7 @@ class Verifier:
             Forbidden: The caller may not manage it.
             Conflict: It is not built yet.
             EngineUnavailable: One of its engines does not answer.
+            EmbedderUnavailable: Its model does not, or is another one by now.
             RevisionTimeout: Its indexes do not get the last changes in time.
         """
         if not 1 <= sample <= 1000:
@@ -154,7 +156,10 @@ class Verifier:
         texts = [_remembered(text) for _, text in rows]
         embedder = await self._parts.embedders.get(generation.spec.embedder.name)
         if embedder.fingerprint != generation.embedder_fingerprint:
-            raise EngineUnavailable("The embedding model is not the one of the generation.")
+            raise EmbedderUnavailable(
+                f"The model “{generation.spec.embedder.name}” is not the one that it was built with.",
+                hint="Put the old model back, or build a new generation: kaynak index build",
+            )
         queries = await embedder.embed(texts, "query")
         found = await recall(self._catalog, generation, engine, queries, DEPTH) if rows else 1.0
         said = f"{found:.1%} of the {DEPTH} nearest passages, for {len(rows)} queries"

@@ -79,7 +79,7 @@ async def test_generations_are_switched(library) -> None:
         assert await unit.generations.activate(made.id, new.id) == made.generation.id
         assert await unit.generations.active(made.id) == replace(new, active=True)
         assert await unit.generations.previous(made.id) == replace(made.generation, active=False)
-        assert [g.active for g in await unit.generations.all()] == [False, True]
+        assert [g.active for g in await unit.generations.followed()] == [False, True]
         with pytest.raises(CollectionNotFound):
             await unit.generations.active(uuid4())
 
@@ -175,7 +175,7 @@ async def test_counters_follow_every_path(library) -> None:
     document, version = await library.document(collection, "a", ["1.", "2.", "3."])
     other, _ = await library.document(collection, "b", ["4."])
     async with library.catalog.begin() as unit:
-        await unit.chunks.delete_of_version(version)
+        await unit.chunks.delete_of_versions([version])
     async with library.catalog.read() as unit:
         assert (await unit.collections.get(OWNER, "handbook")).chunks == 1
     await library.fill(collection, document, version, ["1.", "2."])

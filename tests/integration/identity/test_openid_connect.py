@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from kaynak.catalog import MasterKeys, Secrets
-from kaynak.domain import OWNER, GlobalRole
+from kaynak.domain import OWNER, Action, GlobalRole
 from kaynak.identity import IdentityOptions, OidcOptions
 from kaynak.identity.oidc import ClientSecret
 from kaynak.testing.oidc_provider import CLIENT_ID, CLIENT_SECRET, oidc_provider
@@ -130,17 +130,29 @@ async def test_an_address_links_an_account_only_if_the_provider_knows_that_it_is
     assert (await sign_in(house)).status_code == 401, "the account has an identity already"
 
 
+async def refused(unit) -> int:
+    """Returns how many sign-ins the audit log has that came to nothing."""
+    found = await unit.connection.exec_driver_sql(
+        "SELECT count(*) FROM kaynak.audit_events WHERE action = %s", (Action.SIGN_IN_FAILED.value,)
+    )
+    return found.scalar_one()
+
+
 async def test_whoever_may_not_sign_in_does_not(house, admin, control):
     client = house.client()
     await sign_in(house, client)
     person = (await who(client))["id"]
     await admin.patch(f"/v1/users/{person}", json={"active": False})
     assert (await client.get("/v1/me")).status_code == 401
+    async with house.catalog.read() as unit:
+        before = await refused(unit)
     assert (await sign_in(house)).status_code == 401
     control(person={"sub": "3"})
     nameless = await sign_in(house)
     assert nameless.status_code == 401
     assert "e-mail" in nameless.json()["detail"]
+    async with house.catalog.read() as unit:
+        assert await refused(unit) == before + 2
 
 
 async def test_the_first_person_is_not_whoever_comes_from_the_provider(house):

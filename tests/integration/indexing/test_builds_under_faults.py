@@ -8,12 +8,14 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from kaynak.catalog import Catalog
+from kaynak.catalog import Catalog, Uncut, uncut
 from kaynak.domain import (
     OWNER,
     EmbedderUnavailable,
     EngineUnavailable,
+    Generation,
     GenerationState,
     IndexGeneration,
     PartSpec,
@@ -200,6 +202,24 @@ async def test_two_builds_at_once(workshop: Workshop, indexes: Indexes) -> None:
         indexes.build(OWNER, "handbook", Wanted(chunker=PartSpec("fixed"), embedder=PartSpec("hosted"))),
     )
     await asyncio.gather(finished(indexes, first.id), finished(indexes, second.id))
+    await assert_whole(workshop)
+
+
+async def test_two_builds_at_once_that_cut_alike(
+    workshop: Workshop, indexes: Indexes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def slow(connection: AsyncConnection, generation: Generation, documents: Sequence[UUID]) -> list[Uncut]:
+        found = await uncut(connection, generation, documents)
+        await asyncio.sleep(0.05)
+        return found
+
+    monkeypatch.setattr(preparing, "uncut", slow)
+    cut = PartSpec("fixed")
+    begun = [
+        await indexes.build(OWNER, "handbook", Wanted(chunker=cut)),
+        await indexes.build(OWNER, "handbook", Wanted(chunker=cut, embedder=PartSpec("hosted"))),
+    ]
+    await asyncio.gather(*(finished(indexes, one.id) for one in begun))
     await assert_whole(workshop)
 
 

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from uuid import UUID
 
@@ -8,14 +11,27 @@ import pytest
 from sqlalchemy import text
 
 from kaynak.catalog import Catalog
-from kaynak.domain import OWNER, Ailment, Examination, Forbidden, Misconfigured, PartSpec, Scope
+from kaynak.domain import (
+    OWNER,
+    Ailment,
+    CorruptIndex,
+    EmbedderUnavailable,
+    EngineUnavailable,
+    Examination,
+    Forbidden,
+    Misconfigured,
+    PartSpec,
+    Scope,
+)
 from kaynak.engines import DenseSpec, Point, VectorField
 from kaynak.engines.memory import MemoryDense, MemoryLexical
 from kaynak.engines.pgvector import PgVectorEngine
 from kaynak.engines.qdrant import QdrantDense
 from kaynak.engines.qdrant.edge import EdgeTransport
 from kaynak.engines.tantivy import TantivyEngine
-from kaynak.indexing import Doctor, Indexes, Wanted
+from kaynak.indexing import Doctor, Followers, Indexes, Wanted
+from kaynak.ingestion import Documents
+from kaynak.jobs import enqueue
 from kaynak.testing.doomed_worker import REAL
 from kaynak.testing.fake_embedder import FakeEmbedder
 from kaynak.testing.workshop import Workshop
@@ -163,6 +179,122 @@ async def test_deletion_leaves_no_trace(workshop: Workshop, doctor: Doctor) -> N
     after = await doctor.traces(generations, *asked)
     assert after.findings == after.unchecked == ()
     assert after.checked == ("catalog", "originals", "pgvector g1", "tantivy g1", "pgvector g2", "tantivy g2")
+
+
+async def test_a_fault_of_an_index_that_is_gone(workshop: Workshop, doctor: Doctor) -> None:
+    document = await workshop.documents.find(OWNER, "handbook", "d03")
+    async with workshop.catalog.begin() as unit:
+        await unit.index_states.fault(1, "lexical", document.id, "It was too large.")
+    await workshop.lexical["tantivy"].drop("g1")
+    assert [one for _, one, _ in ailments(await doctor.examine(OWNER))] == [Ailment.REFUSED, Ailment.DAMAGED]
+    await mended(doctor)
+
+
+async def test_an_index_that_cannot_be_read_through(
+    workshop: Workshop, doctor: Doctor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scan(name: str) -> AsyncIterator[tuple[int, UUID]]:
+        raise CorruptIndex("A file is cut short.")
+        yield 1, UUID(int=1)
+
+    monkeypatch.setattr(workshop.dense["pgvector"], "scan", scan)
+    for repair in (False, True):
+        found = await doctor.examine(OWNER, repair=repair)
+        assert ailments(found) == [("pgvector g1", Ailment.DAMAGED, 1)]
+
+
+async def test_a_model_that_is_away_while_something_is_mended(workshop: Workshop, doctor: Doctor) -> None:
+    class Away(FakeEmbedder):
+        async def embed(self, texts, kind):
+            raise EmbedderUnavailable("The provider is away.")
+
+    await workshop.dense["pgvector"].apply("g1", [], [(await _held(workshop))[0]], 8)
+    async with workshop.catalog.begin() as unit:
+        await unit.connection.execute(text("DELETE FROM kaynak.embeddings"))
+    workshop.models.others[REAL.embedder.name] = Away(16)
+    found = await doctor.examine(OWNER, repair=True)
+    assert not found.healthy
+    assert "The provider is away." in [one.detail for one in found.findings]
+
+
+async def test_an_engine_that_goes_away_while_it_is_tidied(
+    workshop: Workshop, doctor: Doctor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def drop(name: str) -> None:
+        raise EngineUnavailable("It has gone.")
+
+    async with workshop.catalog.begin() as unit:
+        await unit.connection.execute(text("SELECT setval(pg_get_serial_sequence('kaynak.generations', 'id'), 4)"))
+    await workshop.dense["pgvector"].create(DenseSpec("g4", (VectorField("text", 4),)))
+    monkeypatch.setattr(workshop.dense["pgvector"], "drop", drop)
+    found = await doctor.examine(OWNER, repair=True)
+    assert found.unchecked == ("pgvector: It has gone.",)
+
+
+async def test_a_collection_that_is_deleted_meanwhile(
+    workshop: Workshop, doctor: Doctor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = workshop.dense["pgvector"]
+    healthy = engine.health
+
+    async def health() -> None:
+        if await engine.exists("g1"):
+            await workshop.collections.delete(OWNER, "handbook")
+        await healthy()
+
+    monkeypatch.setattr(engine, "health", health)
+    assert (await doctor.examine(OWNER)).findings == ()
+
+
+async def test_what_is_being_built_is_not_ill(workshop: Workshop, doctor: Doctor) -> None:
+    indexes = Indexes(workshop.catalog, workshop.parts, workshop.followers)
+    begun = await indexes.build(OWNER, "handbook", Wanted(chunker=PartSpec("sentence")))
+    found = await doctor.examine(OWNER, repair=True)
+    assert found.findings == ()
+    assert found.unchecked == ("generation g2: It is being built.",)
+    assert (await indexes.get(OWNER, "handbook", begun.id)).state == "building"
+
+
+async def test_an_index_that_is_just_catching_up_is_not_ill(workshop: Workshop, doctor: Doctor) -> None:
+    document = await workshop.documents.find(OWNER, "handbook", "d03")
+    generation = (await workshop.collections.get(OWNER, "handbook")).generation
+    async with workshop.catalog.begin() as unit:
+        revision = await unit.changes.record(generation.collection_id, [(document.id, "put")])
+
+    async def soon() -> None:
+        await asyncio.sleep(0.3)
+        await workshop.followers.catch_up(generation.collection_id, revision)
+
+    follower = asyncio.create_task(soon())
+    assert (await doctor.examine(OWNER)).findings == ()
+    await follower
+
+
+async def test_embeddings_that_a_job_stores_ahead_belong_to_somebody(workshop: Workshop, doctor: Doctor) -> None:
+    await workshop.send({"later": "Some text."})
+    async with workshop.catalog.begin() as unit:
+        await unit.embeddings.save("ahead", {b"x" * 32: np.ones(4, dtype=np.float32)})
+    assert (await doctor.examine(OWNER)).findings == ()
+
+
+async def _held(workshop: Workshop) -> list[UUID]:
+    return [document async for _, document in workshop.dense["pgvector"].scan("g1")]
+
+
+async def test_deleting_where_a_store_is_not_part_of_the_process(workshop: Workshop) -> None:
+    indexes = Indexes(workshop.catalog, workshop.parts, workshop.followers)
+    begun = await indexes.build(OWNER, "handbook", Wanted(dense=PartSpec("memory")))
+    assert [now async for now in indexes.watch(OWNER, "handbook", begun.id)][-1].state == "ready"
+    parts = replace(workshop.parts, dense={"memory": workshop.dense["memory"]})
+    followers = Followers(workshop.catalog, parts)
+    elsewhere = Doctor(workshop.catalog, workshop.blobs, parts, followers)
+    document = await workshop.documents.find(OWNER, "handbook", "d03")
+    looked = await elsewhere.proof(OWNER, "handbook", {document.id: "d03"})
+    await Documents(workshop.catalog, workshop.blobs, followers, enqueue).delete(OWNER, document.id)
+    found = await looked()
+    assert found.findings == ()
+    assert found.checked == ("catalog", "originals", "memory g2", "tantivy g2")
+    assert [one.partition(":")[0] for one in found.unchecked] == ["generation g1"]
 
 
 async def test_a_store_that_is_not_set_up_is_named_as_not_looked_at(workshop: Workshop, doctor: Doctor) -> None:

@@ -248,6 +248,30 @@ async def test_a_document_that_an_index_cannot_take_does_not_hold_up_the_others(
     assert await held(workshop, new) == (await chunks(workshop.catalog, new),) * 2
 
 
+async def test_one_that_was_made_just_now_is_found(
+    workshop: Workshop, indexes: Indexes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = await workshop.collection()
+
+    async def before(*_: object) -> list[IndexGeneration]:
+        return []
+
+    monkeypatch.setattr(Indexes, "list", before)
+    assert (await indexes.get(OWNER, "handbook", made.generation.id)).generation == made.generation
+    with pytest.raises(GenerationNotFound):
+        await indexes.get(OWNER, "handbook", 10**30)
+
+
+async def test_what_another_process_could_not_write_is_forgiven_too(workshop: Workshop, indexes: Indexes) -> None:
+    made = await workshop.collection()
+    await workshop.bring(SOME)
+    document = await workshop.documents.find(OWNER, "handbook", "d03")
+    async with workshop.catalog.begin() as unit:
+        await unit.index_states.fault(made.generation.id, "dense", document.id, "It was too large, elsewhere.")
+    await workshop.bring({"d03": "Another text."})
+    assert (await indexes.get(OWNER, "handbook", made.generation.id)).faults == 0
+
+
 async def test_a_model_that_gives_no_numbers(workshop: Workshop, indexes: Indexes) -> None:
     await workshop.collection()
     await workshop.bring(SOME)

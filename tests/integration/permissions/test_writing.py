@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
+from kaynak.catalog.grants import Grants
 from kaynak.domain import OWNER, CollectionRole
 from kaynak.ingestion import Upload
 
@@ -222,3 +225,24 @@ async def test_items_are_paged_by_what_one_sees(company):
         seen += [one["external_id"] for one in page["items"]]
         after = page["next"]
     assert seen == ["1.txt", "3.txt", "5.txt", "7.txt"]
+
+
+async def test_two_owners_who_take_each_other_out_leave_one(company, monkeypatch):
+    listed = Grants.list
+
+    async def slow(grants, collection_id):
+        found = await listed(grants, collection_id)
+        await asyncio.sleep(0.3)
+        return found
+
+    monkeypatch.setattr(Grants, "list", slow)
+    made = await company.call(NINA, "POST", "/v1/collections", json={"name": "of-two"})
+    assert made.status_code == 201
+    grants = "/v1/collections/of-two/grants"
+    assert (await company.call(NINA, "PUT", f"{grants}/{OTTO}", json={"role": "owner"})).status_code == 200
+    done = await asyncio.gather(
+        company.call(NINA, "DELETE", f"{grants}/{OTTO}"), company.call(OTTO, "DELETE", f"{grants}/{NINA}")
+    )
+    assert 204 in {one.status_code for one in done}
+    left = await company.kaynak.sharing.list(OWNER, "of-two")
+    assert len([one for one in left if one.role is CollectionRole.OWNER]) == 1

@@ -88,6 +88,16 @@ async def test_a_document_behind_the_page(world):
     assert "document 3 of 3" in found.reason
 
 
+async def test_a_document_that_never_came_to_the_gate(world):
+    handbook = await world.collection()
+    for number in range(120):
+        await world.add(handbook, f"d{number:03}", [f"Annual leave is {number} days. " + "And so on. " * (number // 8)])
+    await world.index(handbook)
+    page = await world.searcher.search(SearchRequest("annual leave days", ("handbook",), limit=120), OWNER)
+    found = await absent(world, page.hits[97].external_id, limit=2)
+    assert found.stage == "limit"
+
+
 async def test_a_document_whose_index_entries_are_of_the_past(world, monkeypatch):
     await filled(world)
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from kaynak.domain import OWNER, GroupBy, InvalidRequest, Misconfigured, RerankerUnavailable, SearchRequest
-from kaynak.retrieval import RerankedSearcher
+from kaynak.retrieval import RerankedSearcher, checking, reranked
 
 pytestmark = pytest.mark.anyio
 
@@ -161,3 +161,13 @@ async def test_the_rest_is_passed_on(searcher):
     await searcher.search(ASKED, OWNER)
     assert (await searcher.embedder_of("handbook")).dimensions == 64
     assert await searcher.pages(OWNER, []) == []
+
+
+async def test_the_longest_page_may_begin_anywhere(world, searcher, monkeypatch):
+    monkeypatch.setattr(checking, "LIMIT_MOST", 60)
+    monkeypatch.setattr(reranked, "LIMIT_MOST", 60)
+    first = await searcher.search(replace(ASKED, limit=10), OWNER)
+    rest = await searcher.search(replace(ASKED, offset=10, limit=60), OWNER)
+    assert sorted(names(first) + names(rest)) == [f"d{number:02}" for number in range(70)]
+    with pytest.raises(InvalidRequest):
+        await searcher.search(replace(ASKED, limit=61), OWNER)

@@ -6,6 +6,7 @@ import pytest
 
 from kaynak.domain import (
     OWNER,
+    CatalogUnavailable,
     CollectionNotFound,
     GroupBy,
     InvalidQuery,
@@ -15,6 +16,7 @@ from kaynak.domain import (
     SearchRequest,
     parse_filter,
 )
+from kaynak.engines import DenseSpec, VectorField
 from kaynak.retrieval.hits import Reader
 from kaynak.retrieval.searcher import DEPTHS, REPEATS_MOST
 
@@ -267,3 +269,24 @@ async def test_each_model_is_asked_once(world):
     result = await world.searcher.search(ask("boats", collections=("a", "b", "a")), OWNER)
     assert {hit.collection for hit in result.hits} | {"a", "b"} == {"a", "b"}
     assert [texts for texts, kind in world.embedder.calls if kind == "query"] == [("boats",)]
+
+
+async def test_a_chosen_generation_stays_chosen_when_the_database_comes_back(world, monkeypatch):
+    handbook = await world.collection()
+    await world.add(handbook, "leave", ["Annual leave is 26 days."])
+    await world.index(handbook)
+    handbook = await world.current()
+    other = replace(handbook, generation=replace(handbook.generation, id=999))
+    await world.dense.create(DenseSpec("g999", (VectorField("text", handbook.generation.dimensions),)))
+    look, looks = world.catalog.look, []
+
+    def once_away():
+        looks.append(1)
+        if len(looks) == 1:
+            raise CatalogUnavailable("The database was just restarted.")
+        return look()
+
+    monkeypatch.setattr(world.catalog, "look", once_away)
+    request = SearchRequest("annual leave", ("handbook",), mode=SearchMode.DENSE)
+    assert (await world.searcher.search(request, OWNER, collections=[other])).hits == ()
+    assert len(looks) > 1

@@ -14,6 +14,7 @@ from kaynak.domain import (
     OWNER,
     Collection,
     Conflict,
+    EmbedderUnavailable,
     EngineUnavailable,
     Forbidden,
     GenerationNotFound,
@@ -192,6 +193,16 @@ async def test_what_cannot_be_verified_says_why(workshop: Workshop, indexes: Ind
     engine.away = True
     with pytest.raises(EngineUnavailable):
         await verifier.verify(OWNER, "handbook", number)
+
+
+async def test_another_model_under_the_same_name_is_not_taken_for_an_engine_that_is_away(
+    workshop: Workshop, indexes: Indexes, verifier: Verifier
+) -> None:
+    await begun(workshop)
+    new = await built(indexes, dense="memory-2")
+    workshop.models.embedder.fingerprint = "another"
+    with pytest.raises(EmbedderUnavailable, match="not the one"):
+        await verifier.verify(OWNER, "handbook", new)
 
 
 async def test_an_empty_collection_is_as_good_as_it_can_be(

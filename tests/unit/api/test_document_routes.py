@@ -217,6 +217,8 @@ def test_documents_are_listed_filtered_and_found(api, handbook):
     assert [item["external_id"] for item in page["items"] + rest["items"]] == list("01234")
     even = api("GET", ADD, params={"filter": json.dumps({"even": True})}).json()
     assert len(even["items"]) == 3
+    neither = api("GET", ADD, params={"external_id": "3", "filter": json.dumps({"even": True})}).json()
+    assert neither == {"items": [], "next": None}
     one = api("GET", ADD, params={"external_id": "3"}).json()
     assert [item["external_id"] for item in one["items"]] == ["3"]
 

@@ -36,7 +36,6 @@ def generation(number: int, *, active: bool = False, error: str | None = None, *
     fields = {"state": GenerationState.READY, "faults": 0, "verdict": None} | more
     return IndexGeneration(
         generation=made,
-        error=None,
         chunks=100,
         embedded=50,
         revision=3,
@@ -159,9 +158,14 @@ def test_verifying_says_what_passed(kaynak, indexes, tmp_path):
     failed = kaynak("index", "verify", "handbook", "2")
     assert (failed.exit_code, "✗ recall" in failed.stdout) == (1, True)
     assert kaynak("index", "verify", "handbook", "2", "--json").document["passed"] is False
-    path.write_text('{"text": "Leave?"}')
-    broken = kaynak("index", "verify", "handbook", "2", "-q", path)
-    assert (broken.exit_code, "Line 1 of" in broken.stderr) == (2, True)
+    for line in (
+        '{"text": "Leave?"}',
+        '{"text": "Leave?", "documents": "a.md"}',
+        f'{{"text": "Leave?", "documents": {{"a.md": {10**400}}}}}',
+    ):
+        path.write_text(line)
+        broken = kaynak("index", "verify", "handbook", "2", "-q", path)
+        assert (broken.exit_code, "Line 1 of" in broken.stderr) == (2, True)
     assert kaynak("index", "verify", "handbook", "2", "-q", tmp_path / "none").exit_code == 2
 
 

@@ -12,13 +12,11 @@ from kaynak.domain import (
     BlockKind,
     InvalidRequest,
     JobState,
-    Page,
+    Outline,
     Scope,
     Span,
     clean,
-    heading_path,
     new_id,
-    pages_of,
     text_hash,
     validate_collection_name,
     validate_external_id,
@@ -54,18 +52,11 @@ def test_a_heading_path_leads_from_the_top() -> None:
         start = text.index(word)
         kind = BlockKind.HEADING if level else BlockKind.PARAGRAPH
         blocks.append(Block(kind, start, start + len(word), level))
-    assert heading_path(text, blocks, text.index("one")) == ("Book", "Part")
-    assert heading_path(text, blocks, text.index("two")) == ("Book", "Other")
-    assert heading_path(text, blocks, 0) == ()
-    assert heading_path(text, blocks, text.index("Other")) == ("Book",)
-
-
-def test_pages_that_a_span_touches() -> None:
-    pages = [Page(1, 0, 10), Page(2, 12, 20), Page(3, 22, 30)]
-    assert [page.number for page in pages_of(pages, 5, 25)] == [1, 2, 3]
-    assert [page.number for page in pages_of(pages, 12, 20)] == [2]
-    assert [page.number for page in pages_of(pages, 10, 12)] == []
-    assert pages_of([], 0, 5) == ()
+    outline = Outline(text, blocks)
+    assert outline.path(text.index("one")) == ("Book", "Part")
+    assert outline.path(text.index("two")) == ("Book", "Other")
+    assert outline.path(0) == ()
+    assert outline.path(text.index("Other")) == ("Book",)
 
 
 @given(st.text(st.characters(codec=None)))

@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from kaynak.domain import EmbedderUnavailable, Misconfigured
-from kaynak.embedding import EmbedderPool, LocalEmbedder, tokens_per_word
+from kaynak.embedding import EmbedderPool, LocalEmbedder
 from kaynak.embedding.batches import padded, plan_batches, to_arrays
 from kaynak.embedding.locate import locate
 from kaynak.embedding.spec import read_spec
 from kaynak.embedding.tokenizer import ModelTokenizer
 from kaynak.embedding.worker import DOCUMENT_LANE, QUERY_LANE, ModelThreads
+from kaynak.retrieval.spelling import pieces_per_word
 from kaynak.testing.fake_embedder import WordCounter
 from kaynak.testing.tiny_model import write_tiny_model
 
@@ -184,14 +185,14 @@ def test_unreadable_tokenizer(tmp_path: Path) -> None:
         ModelTokenizer.load(tmp_path, padding_id=0)
 
 
-def test_tokens_per_word(tmp_path: Path) -> None:
+def test_pieces_per_word(tmp_path: Path) -> None:
     write_tiny_model(tmp_path)
     tokenizer = ModelTokenizer.load(tmp_path, padding_id=0)
-    assert tokens_per_word("The cat, the DOG; 42!", tokenizer) == 1
-    assert tokens_per_word("gdzie kotek", tokenizer) > 3
-    assert tokens_per_word("жжжж ёёёё", tokenizer) == 4  # unknown: all letters count
-    assert tokens_per_word("12 + 30 = ?", tokenizer) == 0
-    assert tokens_per_word("any tokenizer", WordCounter()) == 1
+    assert pieces_per_word("The cat, the DOG; 42!", tokenizer) == 1
+    assert pieces_per_word("gdzie kotek", tokenizer) > 3
+    assert pieces_per_word("жжжж ёёёё", tokenizer) == 4  # unknown: all letters count
+    assert pieces_per_word("12 + 30 = ?", tokenizer) == 0
+    assert pieces_per_word("any tokenizer", WordCounter()) == 1
 
 
 def test_pool_loads_once_and_shares(tmp_path: Path) -> None:

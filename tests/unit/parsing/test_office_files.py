@@ -8,7 +8,7 @@ import zipfile
 
 import pytest
 
-from kaynak.domain import UnreadableDocument, UnreadableReason, heading_path
+from kaynak.domain import Outline, UnreadableDocument, UnreadableReason
 from kaynak.parsing import media
 
 W = 'xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main"'
@@ -80,7 +80,7 @@ class TestDocx:
             ("heading", "Sick leave", 2),
         ]
         assert kinds(parsed)[7][1].splitlines()[2:] == ["| 10 20 | 11 | 12 |", "| 10 20 | 21 | 22 |"]
-        assert heading_path(parsed.text, parsed.blocks, len(parsed.text)) == ("Leave", "Sick leave")
+        assert Outline(parsed.text, parsed.blocks).path(len(parsed.text)) == ("Leave", "Sick leave")
 
     def test_changes_are_accepted_and_fields_show_their_results(self, read) -> None:
         body = (

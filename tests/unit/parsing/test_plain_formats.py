@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kaynak.domain import UnreadableDocument, UnreadableReason, heading_path
+from kaynak.domain import Outline, UnreadableDocument, UnreadableReason
 from kaynak.parsing import media
 
 WORDS = st.text(alphabet=st.characters(categories=["L", "N"], max_codepoint=0x1FFFF), min_size=1, max_size=12)
@@ -95,7 +95,7 @@ class TestMarkdown:
             ("paragraph", "raw html", None),
             ("paragraph", "a picture of it", None),
         ]
-        assert heading_path(parsed.text, parsed.blocks, len(parsed.text)) == ("One", "Two")
+        assert Outline(parsed.text, parsed.blocks).path(len(parsed.text)) == ("One", "Two")
 
     def test_a_rule_is_no_front_matter(self, read) -> None:
         assert "not: yaml [" in read("a.md", "---\nSome prose, not: yaml [\n---\n\nText").text

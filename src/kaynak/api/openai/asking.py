@@ -169,7 +169,8 @@ def _ignored(body: ChatBody) -> list[str]:
             raise ParameterRefused(name, why, hint=f"Leave “{name}” out.")
     if body.n not in (None, 1):
         raise ParameterRefused("n", "One answer is written for a question.", hint="Leave “n” out, or set it to 1.")
-    if "audio" in (extra.get("modalities") or ()):
+    modalities = extra.get("modalities")
+    if isinstance(modalities, list) and "audio" in modalities:
         raise ParameterRefused("modalities", "Answers are text.", hint="Ask for “text” only.")
     wanted = extra.get("response_format")
     if isinstance(wanted, dict) and wanted.get("type") not in (None, "text"):

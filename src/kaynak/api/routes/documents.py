@@ -25,11 +25,14 @@ from kaynak.api.schemas.documents import (
 from kaynak.api.uploads import from_form, from_texts, received_url
 from kaynak.domain import (
     OWNER,
+    And,
     CollectionNotFound,
+    Condition,
     Conflict,
     Forbidden,
     InvalidFilter,
     InvalidRequest,
+    Op,
     Permission,
     TooLarge,
     UnreadableDocument,
@@ -166,10 +169,8 @@ async def list_documents(
     condition = filter_of(filter)
     after = cursors.id_after("documents", page.after)
     if external_id is not None:
-        named = await kaynak.documents.list(
-            scope, collection, condition=parse_filter({"_id": external_id}), after=None, limit=1
-        )
-        return Json({"items": named, "next": None})
+        named = Condition("_id", Op.EQ, external_id)
+        condition = named if condition is None else And((named, condition))
     found = await kaynak.documents.list(scope, collection, condition=condition, after=after, limit=page.limit + 1)
     return page_of(found, page, "documents", lambda document: document.id)
 

@@ -25,10 +25,10 @@ def compose(chosen: Sequence[Unit], units: Sequence[Unit], hits: Sequence[Hit]) 
         first = last = places[unit]
         if waiting.pop(first, None) is None:
             continue
-        while _follows(units, waiting, first - 1, unit):
+        while _follows(waiting, first - 1, unit):
             first -= 1
             del waiting[first]
-        while _follows(units, waiting, last + 1, unit):
+        while _follows(waiting, last + 1, unit):
             last += 1
             del waiting[last]
         span = Span(units[first].span.start, units[last].span.end)
@@ -37,7 +37,7 @@ def compose(chosen: Sequence[Unit], units: Sequence[Unit], hits: Sequence[Hit]) 
     return written
 
 
-def _follows(units: Sequence[Unit], waiting: dict[int, Unit], at: int, unit: Unit) -> bool:
+def _follows(waiting: dict[int, Unit], at: int, unit: Unit) -> bool:
     """Whether the sentence at ``at`` is chosen too, and prose of the same passage."""
     other = waiting.get(at)
     return (

@@ -130,14 +130,14 @@ class OpenId:
             if issuer is not None and issuer != self._options.issuer:
                 raise refused()  # another provider's answer (RFC 9207)
             found = await self._asked(kept, code)
+            signer = await self._sign_ins.signer()
+            async with self._catalog.begin() as unit:
+                person = await self._person(unit, found)
+                await unit.groups.follow_claims(person.id, found.groups)
+                signed_in = await self._sign_ins.begin(unit, person.id, client, signer)
         except SignInFailed:
             await self._catalog.audit.record(NOBODY, Action.SIGN_IN_FAILED, address=client.address, how="oidc")
             raise
-        signer = await self._sign_ins.signer()
-        async with self._catalog.begin() as unit:
-            person = await self._person(unit, found)
-            await unit.groups.follow_claims(person.id, found.groups)
-            signed_in = await self._sign_ins.begin(unit, person.id, client, signer)
         return signed_in, kept["after"]
 
     async def _kept(self, sealed: str | None, state: str) -> dict[str, Any]:

@@ -150,6 +150,12 @@ def test_what_changes_nothing_is_named(dialect, asker):
     assert ignored == ["seed"]
 
 
+def test_a_field_that_is_not_as_openai_has_it_is_ignored(dialect):
+    answer = dialect.chat("Leave?", modalities=5)
+    assert answer.status_code == 200
+    assert answer.json()["choices"][0]["message"]["kaynak"]["ignored"] == ["modalities"]
+
+
 @pytest.mark.parametrize(
     ("rest", "param"),
     [

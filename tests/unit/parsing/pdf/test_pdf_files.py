@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from kaynak.domain import ParsedDocument, UnreadableDocument, UnreadableReason, pages_of
+from kaynak.domain import ParsedDocument, UnreadableDocument, UnreadableReason
 from kaynak.parsing.pdf.document import iso_date
 from kaynak.parsing.pdf.scans import page_list
 from kaynak.parsing.protocol import ParseLimits
@@ -69,7 +69,7 @@ def test_pages_have_sizes_and_labels(pdf: Any, read: Read) -> None:
     assert [page.width for page in parsed.pages] == [300, 301, 302, 303]
     for index in range(4):
         start = parsed.text.index("abcd"[index] * 5)
-        assert [page.number for page in pages_of(parsed.pages, start, start + 5)] == [index + 1]
+        assert [page.number for page in parsed.pages if page.start <= start < page.end] == [index + 1]
 
 
 def test_headers_footers_and_page_numbers_go_from_long_documents(pdf: Any, read: Read, filler: Filler) -> None:
