@@ -136,6 +136,7 @@ async def _assemble(settings: Settings, stack: AsyncExitStack, *, connections: i
     pictures = ParserPool(replace(limits, cpu_seconds=30, wall_seconds=30), ocr=settings.parsing.ocr != "off")
     stack.push_async_callback(pictures.close)
     followers = Followers(catalog, parts)
+    stack.push_async_callback(followers.rest)  # what a search began that did not wait for its end
     storing = Storing(catalog, blobs, limits, settings.limits.upload_mb * 1024 * 1024)
     pipeline = Pipeline(catalog, blobs, parsers, embedders, followers, parallel=settings.parsing.processes)
     running = Running(catalog, pipeline, jobs=settings.worker_jobs)
