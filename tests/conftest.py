@@ -50,11 +50,17 @@ def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
         faulthandler.cancel_dump_traceback_later()
 
 
-def pytest_collection_finish(session: pytest.Session) -> None:
-    """Spares the collector everything that is there before the first test: thousands of modules, models and tests."""
-    if not session.config.option.collectonly:
-        gc.collect()
-        gc.freeze()
+@pytest.hookimpl(wrapper=True)
+def pytest_collection(session: pytest.Session) -> Iterator[object]:
+    """Spares the collector what is made before the first test: thousands of modules, models and tests that stay."""
+    gc.disable()
+    try:
+        result = yield
+    finally:
+        gc.enable()
+    gc.collect()
+    gc.freeze()
+    return result
 
 
 @pytest.fixture(scope="module", autouse=True)
