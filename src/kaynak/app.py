@@ -141,6 +141,7 @@ async def _assemble(settings: Settings, stack: AsyncExitStack, *, connections: i
     stack.push_async_callback(pictures.close)
     metrics = Metrics()
     followers = Followers(catalog, parts, failed=metrics.follower_failed)
+    stack.push_async_callback(followers.rest)  # what a search began that did not wait for its end
     storing = Storing(catalog, blobs, limits, settings.limits.upload_mb * 1024 * 1024)
     pipeline = Pipeline(catalog, blobs, parsers, embedders, followers, parallel=settings.parsing.processes)
     running = Running(catalog, pipeline, jobs=settings.worker_jobs)

@@ -116,7 +116,13 @@ class Followers:
         """
         until = time.monotonic() + timeout
         followers = self.of(generation or await self._generation(collection_id))
-        await asyncio.gather(*(self._reach(follower, revision, until) for follower in followers))
+        reaching = [asyncio.create_task(self._reach(follower, revision, until)) for follower in followers]
+        try:
+            await asyncio.gather(*reaching)
+        finally:
+            for task in reaching:
+                task.cancel()  # when one failed or the caller left: nobody waits for the other any more
+            await asyncio.gather(*reaching, return_exceptions=True)
 
     async def forget_documents(self, collection_id: UUID, documents: Sequence[UUID], timeout: float) -> None:
         """Returns when no index of any generation of the collection has these documents any more: they were deleted.

@@ -152,6 +152,11 @@ class World:
             await unit.documents.set_metadata(document, metadata, None)
             await unit.changes.record(collection.id, [(document, "put")])
 
+    async def close(self) -> None:
+        """Lets what has begun come to its end, before the catalog is closed under it."""
+        await self.searcher.close()
+        await self.followers.rest()
+
     async def index(self, *collections: Collection) -> None:
         """Brings the indexes up to date."""
         for one in collections:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -124,7 +124,8 @@ class Room:
 
 
 @pytest.fixture
-async def room(catalog: Catalog, tmp_path: Path) -> Room:
+async def room(catalog: Catalog, tmp_path: Path) -> AsyncIterator[Room]:
     world = World(catalog, tmp_path / "locks")
     await world.collection("handbook")
-    return Room(catalog, world)
+    yield Room(catalog, world)
+    await world.close()

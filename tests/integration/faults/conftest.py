@@ -144,7 +144,7 @@ class Service:
         assert leftovers + ([*uploads.iterdir()] if uploads.exists() else []) == []
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def without_ocr() -> Iterator[None]:
     """Parsing processes that find no OCR library, whether or not one is installed here."""
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
@@ -178,9 +178,13 @@ def open_service() -> Callable[..., Any]:
     return opened
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def service(postgres: EmbeddedPostgres, without_ocr: None) -> Iterator[Service]:
-    """The one that all cheap faults share; each test has a collection of its own."""
+    """The one that the cheap faults of a module share; each test has a collection of its own.
+
+    It ends with the module: its thread draws random numbers (pauses of its pools and of who listens), and hypothesis
+    takes those for a fault of whichever of its tests runs meanwhile.
+    """
     name = "faults"
     admin = postgres.url.replace("/kaynak?", "/postgres?")
     with psycopg.connect(admin, autocommit=True) as connection:

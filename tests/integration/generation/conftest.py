@@ -6,5 +6,7 @@ from kaynak.testing.world import World
 
 
 @pytest.fixture
-def world(catalog, tmp_path):
-    return World(catalog, tmp_path / "locks")
+async def world(catalog, tmp_path):
+    made = World(catalog, tmp_path / "locks")
+    yield made
+    await made.close()

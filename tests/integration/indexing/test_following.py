@@ -156,6 +156,25 @@ async def test_revisions_that_are_not_there_time_out(workshop: Workshop) -> None
         await workshop.followers.catch_up(new_id(), 1, 0.2)
 
 
+async def test_who_is_told_no_leaves_nothing_waiting(workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One index says at once that there is no such revision; nobody waits for the other one any more."""
+    made = await workshop.collection()
+    await workshop.bring({"a": "One."})
+    _, busy = workshop.followers.of(made.generation)
+    ended = asyncio.Event()
+
+    async def endless() -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            ended.set()
+
+    monkeypatch.setattr(busy, "step", endless)
+    with pytest.raises(RevisionTimeout):
+        await workshop.followers.catch_up(made.id, 99, 30)
+    assert ended.is_set()
+
+
 async def test_a_process_that_has_no_turn_waits_for_the_one_that_has(
     catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -9,5 +10,7 @@ from kaynak.testing.workshop import Workshop
 
 
 @pytest.fixture
-def workshop(catalog: Catalog, tmp_path: Path) -> Workshop:
-    return Workshop(catalog, tmp_path)
+async def workshop(catalog: Catalog, tmp_path: Path) -> AsyncIterator[Workshop]:
+    made = Workshop(catalog, tmp_path)
+    yield made
+    await made.followers.rest()

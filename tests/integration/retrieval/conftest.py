@@ -9,4 +9,4 @@ from kaynak.testing.world import World
 async def world(catalog, tmp_path):
     world = World(catalog, tmp_path / "locks")
     yield world
-    await world.searcher.close()
+    await world.close()
