@@ -282,8 +282,8 @@ def listed_points(count: int, *, open_every: int | None = None) -> list[Point]:
     ]
 
 
-def readers_indexes(url: str) -> Sequence[object]:
-    return execute(url, "SELECT indexname FROM pg_indexes WHERE indexname = 'g1_readers'")
+def groups_of(url: str) -> Sequence[tuple[object, ...]]:
+    return execute(url, "SELECT 1 FROM pg_tables WHERE tablename = 'g1_groups'")
 
 
 @pytest.mark.parametrize("open_every", [None, 7])
@@ -315,18 +315,17 @@ def test_the_table_is_not_read_for_those_who_may_read_little(database_url: str) 
     async def work(engine: PgVectorEngine) -> None:
         await engine.create(SPEC)
         await engine.apply(NAME, listed_points(3000, open_every=400), [], 1)
-        execute(database_url, "ANALYZE kaynak_index.g1")
+        execute(database_url, "ANALYZE kaynak_index.g1_groups")
         condition = may_read([EVERY_500TH])
         await engine.search(NAME, vector(1), 10, condition=condition)
         search = searching.Search(await engine._layout(NAME), TEXT, vector(1), 10, condition)
 
         async def explain(connection: pool.Connection) -> list[str]:
-            where = search._where
-            sql = f"EXPLAIN SELECT 1 FROM kaynak_index.g1 WHERE {where.indexed}"
-            return [row[0] for row in await (await connection.execute(sql, where.params)).fetchall()]
+            sql = f"EXPLAIN SELECT 1 FROM {search._matching.rows}"
+            return [row[0] for row in await (await connection.execute(sql, search._where.params)).fetchall()]
 
         plan = await engine._pool.look(explain)
-        assert any("g1_readers" in line for line in plan)
+        assert any("g1_groups_readers" in line for line in plan)
         assert not any("Seq Scan" in line for line in plan)
 
     run(PgVectorEngine(database_url, exact_rows=100), work)
@@ -338,19 +337,20 @@ def test_an_index_of_an_older_version_is_mended_when_it_is_used(database_url: st
     async def make(engine: PgVectorEngine) -> None:
         await engine.create(SPEC)
         await engine.apply(NAME, listed_points(200), [], 1)
-        execute(database_url, "DROP FUNCTION kaynak_index.readers CASCADE")
+        execute(database_url, "DROP TABLE kaynak_index.g1_groups")
+        execute(database_url, "DROP FUNCTION kaynak_index.g1_regroup CASCADE")
 
     async def use(engine: PgVectorEngine) -> None:
         assert len((await engine.search(NAME, vector(1), 20, condition=condition)).ids) == 10
         assert await engine.count(NAME, condition) == 10
 
     run(PgVectorEngine(database_url), make)
-    assert not readers_indexes(database_url)
+    assert not groups_of(database_url)
     with psycopg.connect(database_url) as writer:
         # Somebody is writing: nobody waits for that, and all is found the slow way.
         writer.execute("DELETE FROM kaynak_index.g1 WHERE chunk_id = 1")
         run(PgVectorEngine(database_url), use)
-        assert not readers_indexes(database_url)
+        assert not groups_of(database_url)
         writer.rollback()
     run(PgVectorEngine(database_url), use)
-    assert readers_indexes(database_url)
+    assert groups_of(database_url)

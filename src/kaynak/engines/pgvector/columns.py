@@ -40,13 +40,13 @@ def walked(field: VectorField, precision: Precision) -> str:
     """SQL for what the index of a field can order by: the distance, or in how many bits two vectors differ."""
     if precision != "bit":
         return distance(field, precision)
-    return f"{_bits(field, column(field))} <~> {_bits(field, f'%(query)s::{kind(field, precision)}')}"
+    return f"{bits(field, column(field))} <~> {query_bits(field, precision)}"
 
 
 def indexed(field: VectorField, precision: Precision) -> str:
     """SQL for what an index of a field is on."""
     if precision == "bit":
-        return f"({_bits(field, column(field))}) bit_hamming_ops"
+        return f"({bits(field, column(field))}) bit_hamming_ops"
     return f"{column(field)} {'vector' if precision == 'full' else 'halfvec'}_{_CLASSES[field.metric]}"
 
 
@@ -60,5 +60,11 @@ def negated_scores(field: VectorField, distances: list[float]) -> list[float]:
     return distances
 
 
-def _bits(field: VectorField, value: str) -> str:
+def bits(field: VectorField, value: str) -> str:
+    """SQL for one bit of each number of a vector."""
     return f"binary_quantize({value})::bit({field.dimensions})"
+
+
+def query_bits(field: VectorField, precision: Precision) -> str:
+    """SQL for the bits of the parameter ``query``."""
+    return bits(field, f"%(query)s::{kind(field, precision)}")

@@ -9,14 +9,14 @@ from uuid import UUID
 from kaynak.domain import CorruptIndex, Filter
 from kaynak.engines.checks import check_limit, check_name, check_points, check_vector, pick_field
 from kaynak.engines.pgvector.faults import translated
-from kaynak.engines.pgvector.filters import where
-from kaynak.engines.pgvector.mending import mended
+from kaynak.engines.pgvector.groups import grouped
+from kaynak.engines.pgvector.matching import matching
 from kaynak.engines.pgvector.pool import Connection, Pool
 from kaynak.engines.pgvector.searching import EXACT_MOST, FILTERED_ROWS, Search
 from kaynak.engines.pgvector.spec import Layout, layout_from, layout_of
 from kaynak.engines.pgvector.writing import Build, make, remove, write
 from kaynak.engines.protocol import Candidates, Capabilities, DenseSpec, Point, Vector
-from kaynak.engines.sizes import Sizes
+from kaynak.engines.sizes import Key, Sizes
 
 T = TypeVar("T")
 
@@ -46,6 +46,7 @@ class PgVectorEngine:
         self._pool = Pool(url, connections)
         self._layouts: dict[str, Layout] = {}
         self._sizes = Sizes()
+        self._many = Sizes()  # what is more than to compare with all that match, and less than to walk for
 
     async def create(self, spec: DenseSpec) -> None:
         """See `DenseEngine.create`."""
@@ -83,9 +84,9 @@ class PgVectorEngine:
     async def count(self, name: str, condition: Filter | None = None) -> int:
         """Returns how many points match."""
         layout = await self._layout(name)
-        matching = where(condition, listed=layout.listed)
-        row = await self._one(name, f"SELECT count(*) FROM {layout.table} WHERE {matching.indexed}", matching.params)
-        return int(row[0])
+        found = matching(layout, condition)
+        row = await self._one(name, f"SELECT sum(n) FROM ({found.counted}) AS counted", found.where.params)
+        return int(row[0] or 0)
 
     async def scan(self, name: str) -> AsyncIterator[tuple[int, UUID]]:
         """Yields (chunk id, document id) of all points, by id."""
@@ -112,6 +113,7 @@ class PgVectorEngine:
         with translated(name):
             await self._pool.run(lambda connection: write(connection, layout, upserts, deletes, revision, build))
         self._sizes.written(name)
+        self._many.written(name)
 
     async def search(
         self,
@@ -138,7 +140,7 @@ class PgVectorEngine:
             large = await self._run(name, lambda connection: search.worth_walking(connection, rows))
             self._sizes.note(key, large=large)
         if not large:
-            return await self._run(name, search.exact)
+            return await self._compared(name, search, key)
         walk = search.walk
         approximate = await self._run(name, search.approximate, lambda work: self._pool.look(work, walk=walk))
         if not approximate.short:
@@ -148,6 +150,13 @@ class PgVectorEngine:
             return approximate
         self._sizes.note(key, large=False)
         return await self._run(name, search.exact)
+
+    async def _compared(self, name: str, search: Search, key: Key) -> Candidates:
+        many = self._many.large(key) if search.sift else False
+        if many is None:
+            many = await self._run(name, lambda connection: search.more_than(connection, search.sift))
+            self._many.note(key, large=many)
+        return await self._run(name, search.sifted if many else search.exact)
 
     async def health(self) -> None:
         """Asks the server.
@@ -168,8 +177,8 @@ class PgVectorEngine:
                 check_name(name), "SELECT spec FROM kaynak_index.registry WHERE name = %(name)s", {"name": name}
             )
             known = layout_from(name, row[0])
-            if not await self._run(name, lambda connection: mended(connection, known)):
-                return replace(known, listed=False)  # and is tried again the next time
+            if not await self._run(name, lambda connection: grouped(connection, known)):
+                return replace(known, grouped=False)  # and is tried again the next time
             self._layouts[name] = known
         return known
 

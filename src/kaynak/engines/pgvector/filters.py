@@ -36,24 +36,20 @@ class Where:
         indexed: For looking matches up: the index of readers answers its part of it.
         plain: For looking at one row after the other: cheap for each.
         params: Of both.
+        steady: Whether one plan is good for it, whatever the values.
     """
 
     indexed: str
     plain: str
     params: dict[str, Any]
-
-    def having(self, column: str) -> Where:
-        """Returns the same for rows that have a value in ``column``."""
-        also = f" AND {column} IS NOT NULL"
-        return Where(self.indexed + also, self.plain + also, self.params)
+    steady: bool
 
 
-def where(condition: Filter | None, *, listed: bool = True) -> Where:
+def where(condition: Filter | None) -> Where:
     """Returns the conditions on the column ``payload`` for a filter, with parameters as psycopg names them.
 
     Args:
         condition: The filter; None holds for every row.
-        listed: Whether there is an index of readers.
 
     Raises:
         InvalidFilter: It orders by a string that PostgreSQL cannot hold.
@@ -72,9 +68,9 @@ def where(condition: Filter | None, *, listed: bool = True) -> Where:
         params[key] = names
         named = f"payload->'{READERS}' ?| %({key})s::text[]"
         plain.append(f"(NOT payload ? '{READERS}' OR {named})" if _NOBODY in names else named)
-        indexed.append(f"kaynak_index.readers(payload) && %({key})s::text[]" if listed else plain[-1])
+        indexed.append(f"kaynak_index.readers(payload) && %({key})s::text[]")
     rest, more = to_sql(And(tuple(others)) if others else None, "payload", style="pyformat")
-    return Where(" AND ".join([*indexed, rest]), " AND ".join([*plain, rest]), {**params, **more})
+    return Where(" AND ".join([*indexed, rest]), " AND ".join([*plain, rest]), {**params, **more}, steady=not others)
 
 
 def _readers(part: Filter) -> list[str] | None:

@@ -23,7 +23,10 @@ _PARAMS = {
 }
 _BITS = {"rerank": (20, 1, 200)}
 
-_REFERENCE_DIMENSIONS = 384
+# Dead rows stay in indexes until a vacuum, and are walked over by every search until then.
+STORAGE = "autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 500"
+
+REFERENCE_DIMENSIONS = 384
 _SAMPLES_PER_LIST = 50
 _LEAST_SAMPLES = 10_000
 _LEAST_MEGABYTES = 128
@@ -40,13 +43,23 @@ class Layout:
     params: Mapping[str, Param]
     chosen: Mapping[str, Param] = field(default_factory=dict)
     """Of the parameters, those that the specification names: an index that was made with other defaults is the same."""
-    listed: bool = True
-    """Whether it has the index of who may read: one of an older version may not have it yet."""
+    grouped: bool = True
+    """Whether it has its groups: one of an older version may not have them yet."""
 
     @property
     def table(self) -> str:
         """Name of the table; safe to put into SQL, as index names are checked."""
         return f'kaynak_index."{self.name}"'
+
+    @property
+    def groups(self) -> str:
+        """Name of the table of groups, see `kaynak.engines.pgvector.groups`."""
+        return f'kaynak_index."{self.name}_groups"'
+
+    @property
+    def regroup(self) -> str:
+        """The function that keeps the groups."""
+        return f'kaynak_index."{self.name}_regroup"()'
 
     @property
     def precision(self) -> Precision:
@@ -100,7 +113,7 @@ class Layout:
     def exact_rows(self, rows: int) -> int:
         """Returns how many rows of these dimensions are as much work as ``rows`` of the usual ones."""
         widest = max(one.dimensions for one in self.fields)
-        return max(1, min(rows, rows * _REFERENCE_DIMENSIONS // widest))
+        return max(1, min(rows, rows * REFERENCE_DIMENSIONS // widest))
 
     def stored(self) -> str:
         """The JSON that is kept with the index."""

@@ -10,9 +10,9 @@ import orjson
 from kaynak.domain import Conflict, CorruptIndex, Json
 from kaynak.domain.copy_rows import copy_rows, int8, jsonb
 from kaynak.engines.pgvector.columns import column, kind
-from kaynak.engines.pgvector.mending import readers_index
+from kaynak.engines.pgvector.groups import groups_made
 from kaynak.engines.pgvector.pool import Connection
-from kaynak.engines.pgvector.spec import Layout
+from kaynak.engines.pgvector.spec import STORAGE, Layout
 from kaynak.engines.pgvector.vectors import wire_vectors
 from kaynak.engines.protocol import Point
 
@@ -29,9 +29,6 @@ CREATE TABLE IF NOT EXISTS kaynak_index.registry (
     indexed boolean NOT NULL DEFAULT false
 );
 """
-
-# Dead rows stay in the graph until a vacuum, and are walked over by every search until then.
-_STORAGE = "autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 500"
 
 _COPIED = 1000
 """Rows that are formed at a time."""
@@ -75,12 +72,11 @@ async def make(connection: Connection, layout: Layout) -> None:
     name = layout.name
     # A table that is not registered is what someone left behind.
     await connection.execute(
-        f"DROP TABLE IF EXISTS {layout.table};"
+        f"DROP TABLE IF EXISTS {layout.table}, {layout.groups};"
         f"CREATE TABLE {layout.table} (chunk_id bigint PRIMARY KEY, document_id uuid NOT NULL,"
-        f" payload jsonb NOT NULL, {vectors}) WITH ({_STORAGE});"
+        f" payload jsonb NOT NULL, {vectors}) WITH ({STORAGE});"
         f'CREATE INDEX "{name}_document" ON {layout.table} (document_id);'
-        f'CREATE INDEX "{name}_payload" ON {layout.table} USING gin (payload jsonb_path_ops);'
-        f"{readers_index(layout)}"
+        f"{groups_made(layout)}"
     )
     await connection.execute(
         "INSERT INTO kaynak_index.registry (name, spec) VALUES (%s, %s::jsonb)", [name, layout.stored()]
@@ -92,8 +88,11 @@ async def remove(connection: Connection, name: str) -> None:
     await connection.execute("SELECT pg_advisory_xact_lock(%s)", [_SETUP_LOCK])
     cursor = await connection.execute("SELECT to_regclass('kaynak_index.registry') IS NOT NULL")
     known = await cursor.fetchone()
-    await connection.execute(f'DROP TABLE IF EXISTS kaynak_index."{name}"' if known and known[0] else "SELECT 1")
     if known and known[0]:
+        await connection.execute(
+            f'DROP TABLE IF EXISTS kaynak_index."{name}", kaynak_index."{name}_groups";'
+            f'DROP FUNCTION IF EXISTS kaynak_index."{name}_regroup"()'
+        )
         await connection.execute("DELETE FROM kaynak_index.registry WHERE name = %s", [name])
 
 
