@@ -43,9 +43,15 @@ class Parts:
 
         Raises:
             InvalidRequest: There is none of a name.
-            Unsupported: The lexical one does not take weights.
+            Unsupported: It is an engine of the other kind, or the lexical one does not take weights.
             Misconfigured: Its library is not installed, or it cannot work as it is set up.
         """
+        for what, name, own, other in (
+            ("vectors", spec.dense.name, self.dense, self.lexical),
+            ("words", spec.lexical.name, self.lexical, self.dense),
+        ):
+            if name in other and name not in own:
+                raise Unsupported(f"“{name}” has no index of {what} here.", hint=f"Use one of {', '.join(own)}.")
         self.dense[_known(spec.dense.name, self.dense, "dense engine")]
         lexical = self.lexical[_known(spec.lexical.name, self.lexical, "lexical engine")]
         if spec.weighted:

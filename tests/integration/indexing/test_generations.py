@@ -23,6 +23,7 @@ from kaynak.domain import (
     IndexVerdict,
     InvalidRequest,
     PartSpec,
+    Unsupported,
 )
 from kaynak.embedding import Embedder
 from kaynak.engines import Point
@@ -217,6 +218,8 @@ async def test_the_same_twice_is_refused(workshop: Workshop, indexes: Indexes) -
     assert sorted(type(one).__name__ for one in begun) == ["Conflict", "Conflict", "IndexGeneration"]
     with pytest.raises(InvalidRequest):
         await indexes.build(OWNER, "handbook", Wanted(dense=PartSpec("nothing")))
+    with pytest.raises(Unsupported, match="“pgvector” has no index of words here"):
+        await indexes.build(OWNER, "handbook", Wanted(lexical=PartSpec("pgvector")))
     with pytest.raises(CollectionNotFound):
         await indexes.build(OWNER, "elsewhere", Wanted())
     assert len(await indexes.list(OWNER, "handbook")) == 2
