@@ -19,8 +19,6 @@ import httpx
 import numpy as np
 import openai
 import pytest
-from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
-from langchain_openai import ChatOpenAI, OpenAIEmbeddings
 from mcp import Client as McpClient
 
 from kaynak import Client
@@ -246,6 +244,9 @@ def test_openai_models(sdk):
 
 
 def test_langchain_chat_and_stream(server):
+    from langchain_core.messages import AIMessage, HumanMessage, SystemMessage  # takes seconds, of every process
+    from langchain_openai import ChatOpenAI
+
     chat = ChatOpenAI(base_url=server.v1, api_key="none is needed", model="kaynak/handbook", max_retries=0)
     said = chat.invoke([SystemMessage("Be brief."), HumanMessage(QUESTION)])
     assert isinstance(said, AIMessage)
@@ -258,6 +259,8 @@ def test_langchain_chat_and_stream(server):
 
 
 def test_langchain_with_a_language_model(server):
+    from langchain_openai import ChatOpenAI
+
     chat = ChatOpenAI(
         base_url=server.v1,
         api_key="none is needed",
@@ -275,6 +278,8 @@ def test_langchain_with_a_language_model(server):
 
 
 def test_langchain_embeddings(server):
+    from langchain_openai import OpenAIEmbeddings
+
     # It would turn text into OpenAI's tokens, with a vocabulary that it downloads; the option makes it send text.
     model = OpenAIEmbeddings(
         base_url=server.v1, api_key="none is needed", model="kaynak/minilm", check_embedding_ctx_length=False
