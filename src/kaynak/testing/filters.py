@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
@@ -35,7 +36,7 @@ def scalars() -> SearchStrategy[JsonScalar]:
 
 def payloads() -> SearchStrategy[Mapping[str, Json]]:
     """Payloads with missing fields, nulls, arrays, arrays of objects, and nested objects."""
-    leaves: SearchStrategy[Json] = scalars()
+    leaves: SearchStrategy[Json] = scalars().map(_as_kept)
     values = st.recursive(
         leaves,
         lambda inner: st.one_of(
@@ -44,6 +45,12 @@ def payloads() -> SearchStrategy[Mapping[str, Json]]:
         max_leaves=6,
     )
     return st.dictionaries(st.sampled_from(_KEYS), values, max_size=4)
+
+
+def _as_kept(value: JsonScalar) -> JsonScalar:
+    """Returns a number as the catalog gives it to engines: PostgreSQL keeps 1e23 as 10 ** 23, as it is written."""
+    large = isinstance(value, float) and abs(value) >= 2**53
+    return int(Decimal(repr(value))) if large else value
 
 
 def filters() -> SearchStrategy[Filter]:
