@@ -90,9 +90,12 @@ async def load(
         ]
         last = rows.stop == len(vectors)
         await engine.apply(INDEX, points, [], first + BATCH if grown or last else 0)
-    # What is built behind the scenes counts, in threads of this process or in children of it.
-    if (settle := getattr(engine, "settle", None)) is not None:
-        await settle()
+    # What is built behind the scenes counts, in threads of this process or in children of it; what came while something
+    # was built is looked at by the next search.
+    for _ in range(2):
+        await engine.search(INDEX, vectors[0], 1)
+        if (settle := getattr(engine, "settle", None)) is not None:
+            await settle()
     await asyncio.sleep(1)
     while not served and "python" in " ".join(tree_memory(os.getpid(), own=False)):
         await asyncio.sleep(0.2)

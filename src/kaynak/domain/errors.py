@@ -33,6 +33,7 @@ KaynakError
 │   ├── CatalogUnavailable
 │   ├── EngineUnavailable
 │   ├── EmbedderUnavailable
+│   │   └── UnsoundEmbedding
 │   ├── RerankerUnavailable
 │   ├── ModelUnavailable
 │   │   └── StreamTruncated
@@ -303,6 +304,10 @@ class EmbedderUnavailable(Unavailable):
     def __init__(self, message: str, *, hint: str | None = None, retry_after: float | None = None) -> None:
         super().__init__(message, hint=hint)
         self.retry_after = retry_after
+
+
+class UnsoundEmbedding(EmbedderUnavailable):
+    """An embedding model answers, but what it gives of some text are no numbers, or only zeros."""
 
 
 class RerankerUnavailable(Unavailable):

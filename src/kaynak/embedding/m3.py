@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from kaynak.domain import EmbedderUnavailable, Misconfigured
+from kaynak.domain import EmbedderUnavailable, Misconfigured, UnsoundEmbedding
 from kaynak.embedding.batches import padded, plan_batches, to_arrays
 from kaynak.embedding.encoder import Ops, build_tokens
 from kaynak.embedding.fingerprint import fingerprint_of
@@ -126,7 +126,7 @@ class M3Model:
             except RuntimeError as exc:
                 raise EmbedderUnavailable(f"{self.name} failed on a batch.") from exc
             if not all(np.isfinite(output).all() for output in outputs):
-                raise EmbedderUnavailable(f"{self.name} gave numbers that are none (NaN).")
+                raise UnsoundEmbedding(f"{self.name} gave numbers that are none (NaN).")
             found |= {place: take(rows[place], outputs, at) for at, place in enumerate(places)}
         return [found[at] for at in range(len(rows))]
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kaynak.domain import EmbedderUnavailable, Misconfigured
+from kaynak.domain import EmbedderUnavailable, Misconfigured, UnsoundEmbedding
 from kaynak.domain.tokens import TokenCounter
 from kaynak.embedding.protocol import Embedder, Kind
 
@@ -27,7 +27,8 @@ def sound(rows: Any, count: int, dimensions: int | None, title: str) -> Vectors:
         title: Of the model, for people.
 
     Raises:
-        EmbedderUnavailable: They are not numbers, too few or too many, or have no direction.
+        EmbedderUnavailable: They are no rows of numbers, too few or too many.
+        UnsoundEmbedding: They are not finite, or have no direction.
         Misconfigured: They have other dimensions.
     """
     try:
@@ -47,9 +48,9 @@ def sound(rows: Any, count: int, dimensions: int | None, title: str) -> Vectors:
         )
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     if not np.isfinite(lengths).all():
-        raise EmbedderUnavailable(f"{title} gave a vector with numbers that are none (NaN).", hint="Try again.")
+        raise UnsoundEmbedding(f"{title} gave a vector with numbers that are none (NaN).", hint="Try again.")
     if not (lengths > _LEAST_LENGTH).all():
-        raise EmbedderUnavailable(f"{title} gave a vector of zeros.", hint="Try again.")
+        raise UnsoundEmbedding(f"{title} gave a vector of zeros.", hint="Try again.")
     return np.asarray(vectors / lengths, dtype=np.float32)
 
 

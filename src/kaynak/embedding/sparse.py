@@ -11,7 +11,7 @@ from pathlib import Path
 
 import structlog
 
-from kaynak.domain import EmbedderUnavailable
+from kaynak.domain import EmbedderUnavailable, UnsoundEmbedding
 from kaynak.embedding.locate import locate
 from kaynak.embedding.protocol import Kind, SparseEmbedder
 from kaynak.embedding.watching import FileWatch
@@ -42,7 +42,7 @@ class SoundSparse:
         if len(found) != len(texts):
             raise EmbedderUnavailable(f"{self._title} weighed {len(found)} of {len(texts)} texts.", hint="Try again.")
         if not all(isfinite(weight) and weight > 0 for one in found for weight in one.values()):
-            raise EmbedderUnavailable(f"{self._title} gave a weight that is none (NaN).", hint="Try again.")
+            raise UnsoundEmbedding(f"{self._title} gave a weight that is none (NaN).", hint="Try again.")
         return found
 
     async def close(self) -> None:

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from typing import TypeVar
 from uuid import UUID
 
 import numpy as np
@@ -24,15 +25,19 @@ from kaynak.domain import (
     IndexSide,
     InvalidRequest,
     ParsedDocument,
+    UnsoundEmbedding,
     text_hash,
 )
-from kaynak.embedding import Embedder, SparseEmbedder
+from kaynak.embedding import Embedder, Kind, SparseEmbedder
 from kaynak.engines.checks import check_weights
 from kaynak.indexing.cutting import cut
 from kaynak.indexing.parts import Embedders
 
 SLICE = 256
 """Texts that are embedded and stored together: what a crash costs at most."""
+
+_PLAIN = "A plain sentence in plain words."
+T = TypeVar("T")
 
 
 class Preparing:
@@ -135,7 +140,7 @@ class Preparing:
 
     async def _embed(self, generation: Generation, embedder: Embedder, texts: Mapping[bytes, str]) -> None:
         for part in _slices(texts):
-            vectors = await embedder.embed(list(part.values()), "document")
+            vectors = await _asked(embedder.embed, list(part.values()))
             usable(vectors, len(part), embedder.dimensions)
             async with self._catalog.begin() as unit:
                 await unit.generations.hold(generation)
@@ -143,7 +148,7 @@ class Preparing:
 
     async def _weigh(self, generation: Generation, weigher: SparseEmbedder, texts: Mapping[bytes, str]) -> None:
         for part in _slices(texts):
-            weights = await weigher.embed_sparse(list(part.values()), "document")
+            weights = await _asked(weigher.embed_sparse, list(part.values()))
             if len(weights) != len(part):
                 raise InvalidRequest(f"The model weighed {len(weights)} of {len(part)} texts.")
             for one in weights:
@@ -151,6 +156,20 @@ class Preparing:
             async with self._catalog.begin() as unit:
                 await unit.generations.hold(generation)
                 await unit.token_weights.save(weigher.fingerprint, dict(zip(part, weights, strict=True)))
+
+
+async def _asked(model: Callable[[Sequence[str], Kind], Awaitable[T]], texts: Sequence[str]) -> T:
+    """Returns what a model makes of texts.
+
+    Raises:
+        EmbedderUnavailable: It does not answer, or makes nothing sound of any text: that will pass.
+        InvalidRequest: It makes nothing sound of one of these, and does of another text: that will not.
+    """
+    try:
+        return await model(texts, "document")
+    except UnsoundEmbedding as exc:
+        await model([_PLAIN], "document")
+        raise InvalidRequest(exc.message) from exc
 
 
 def _slices(texts: Mapping[bytes, str]) -> Iterator[dict[bytes, str]]:

@@ -26,6 +26,7 @@ from kaynak.domain import (
     Unsupported,
 )
 from kaynak.embedding import Embedder
+from kaynak.embedding.soundness import Sound
 from kaynak.engines import Point
 from kaynak.engines.memory import MemoryDense, MemoryLexical
 from kaynak.engines.pgvector import PgVectorEngine
@@ -294,6 +295,35 @@ async def test_a_model_that_gives_no_numbers(workshop: Workshop, indexes: Indexe
     bad = (await workshop.documents.find(OWNER, "handbook", "d05")).id
     assert {one.document_id for one in faults} == {bad}
     assert all("not finite" in one.error for one in faults)
+
+
+async def test_a_text_of_which_a_model_makes_nothing_sound(workshop: Workshop, indexes: Indexes) -> None:
+    """It does not hold up the others; a model that makes nothing sound of anything is waited for."""
+    await workshop.collection()
+    await workshop.bring(SOME)
+
+    class Odd(FakeEmbedder):
+        spoiled = "document 5"
+
+        async def embed(self, texts, kind):
+            vectors = await super().embed(texts, kind)
+            return [one * np.nan if self.spoiled in text else one for one, text in zip(vectors, texts, strict=True)]
+
+    workshop.models.others["odd"] = Sound(Odd(4), "The odd model")
+    new = await built(indexes, embedder="odd")
+    async with workshop.catalog.read() as unit:
+        faults = await unit.index_states.faults(new.id)
+    bad = (await workshop.documents.find(OWNER, "handbook", "d05")).id
+    assert {one.document_id for one in faults} == {bad}
+    assert all("none (NaN)" in one.error for one in faults)
+    ill = Odd(8)
+    ill.spoiled = ""
+    workshop.models.others["ill"] = Sound(ill, "The ill model")
+    begun = await indexes.build(OWNER, "handbook", Wanted(embedder=PartSpec("ill")))
+    await workshop.followers.fill(begun.generation, 1)
+    now = await indexes.get(OWNER, "handbook", begun.id)
+    assert (now.state, now.faults) == (GenerationState.BUILDING, 0)
+    assert any("NaN" in (one.error or "") for one in now.sides)
 
 
 async def test_another_model_under_the_same_name_is_noticed(workshop: Workshop, indexes: Indexes) -> None:
