@@ -35,6 +35,10 @@ async def recall(
     """
     found = [await engine.search(generation.key, query, depth) for query in queries]
     exact = _Exact(found, depth)
+
+    def compare(ids: NDArray[np.int64], vectors: NDArray[np.float32]) -> None:
+        exact.compare(ids, queries @ vectors.T)
+
     after = 0
     while True:
         async with catalog.read() as unit:
@@ -42,7 +46,7 @@ async def recall(
         if not len(ids):
             return exact.share(_TIE)
         after = int(ids[-1])
-        await asyncio.to_thread(lambda: exact.compare(ids, queries @ vectors.T))  # noqa: B023 - is awaited here
+        await asyncio.to_thread(compare, ids, vectors)
 
 
 async def weights_recall(
@@ -55,6 +59,10 @@ async def weights_recall(
     """As `recall`, of a lexical index of learnt weights; a passage that shares no token with a query is not near it."""
     found = [await engine.search_weights(generation.key, query, depth) for query in queries]
     exact = _Exact(found, depth)
+
+    def compare(ids: Sequence[int], stored: Sequence[bytes]) -> None:
+        exact.compare(np.array(ids, dtype=np.int64), _products(queries, stored))
+
     after = 0
     while True:
         async with catalog.read() as unit:
@@ -62,8 +70,7 @@ async def weights_recall(
         if not rows:
             return exact.share(_WEIGHTS_TIE)
         after = rows[-1][0]
-        ids = np.array([key for key, _ in rows], dtype=np.int64)
-        await asyncio.to_thread(lambda: exact.compare(ids, _products(queries, [stored for _, stored in rows])))  # noqa: B023
+        await asyncio.to_thread(compare, *zip(*rows, strict=True))
 
 
 class _Exact:
