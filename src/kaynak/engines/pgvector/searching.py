@@ -31,8 +31,8 @@ _SIFTED_LEAST = 2000
 """Rows up to which all that match are compared."""
 
 _SIFTED = 400
-"""Of more rows, those are compared that are nearest by their bits: so many, or more where vectors have few bits. Of
-10,000 these are .997 of the ten nearest, even of vectors without any structure."""
+"""Of more rows, those are compared that are nearest by their bits: so many, or more where vectors have few bits. Among
+5,000 abstracts of papers these were .995 of the ten nearest, and .93 of the hundred nearest."""
 
 _SIFTED_TIMES = 4
 """How many times the limit are compared at least."""
@@ -43,6 +43,9 @@ _SEEN = 160
 _STEP = 28
 """How many comparisons one step of a walk takes as long as. It takes as many steps as are wanted, by the share that
 matches."""
+
+_ID = 2**48 - 1
+"""Chunk ids are smaller: the catalog counts them up."""
 
 _NEAREST = "CASE WHEN distance = 'NaN' THEN 1 ELSE distance END, chunk_id"
 """Order of what has a distance. The cosine with a vector of zeros is undefined; for us it is 0."""
@@ -123,19 +126,23 @@ class Search:
     async def sifted(self, connection: Connection) -> Candidates:
         """Compares with those rows that match that are nearest by their bits.
 
-        The groups have the ids and the bits of all that match in few pages. Rows are then looked up one by one; LATERAL
-        and OFFSET 0 leave the planner no choice. The bits of the query stand in a SELECT so as to be computed once.
+        The groups have the ids and the bits of all that match in few pages. What is sorted of them is one number, in how
+        many bits they differ and then the id: PostgreSQL would copy each row of two columns before it compares it. Rows
+        are then looked up one by one; LATERAL and OFFSET 0 leave the planner no choice. The bits of the query stand in a
+        SELECT so as to be computed once.
         """
         name = bits_column(self._field)
         present = f"WHERE {name} IS NOT NULL" if self._matching.present else ""
+        differing = f"{name} <~> (SELECT {query_bits(self._field, self._layout.precision)})"
         async with connection.cursor(binary=True) as cursor:
             await cursor.execute(
-                "SELECT chunk_id, distance FROM (SELECT chunk_id FROM ("
+                f"SELECT chunk_id, distance FROM (SELECT near & {_ID} AS chunk_id FROM ("
+                f"SELECT ({differing})::bigint << {_ID.bit_length()} | chunk_id AS near FROM ("
                 f"SELECT unnest(chunk_ids) AS chunk_id, unnest({name}) AS {name} FROM {self._layout.groups}"
-                f" WHERE {self._where.indexed} OFFSET 0) AS points {present}"
-                f" ORDER BY {name} <~> (SELECT {query_bits(self._field, self._layout.precision)}) LIMIT {self._kept}"
-                f") AS near CROSS JOIN LATERAL (SELECT {self._distance} AS distance FROM {self._layout.table}"
-                f" WHERE chunk_id = near.chunk_id OFFSET 0) AS stored ORDER BY {_NEAREST} LIMIT {self._limit}",
+                f" WHERE {self._where.indexed} OFFSET 0) AS points {present} ORDER BY near LIMIT {self._kept}"
+                f") AS sorted) AS nearest CROSS JOIN LATERAL (SELECT {self._distance} AS distance"
+                f" FROM {self._layout.table} WHERE chunk_id = nearest.chunk_id OFFSET 0) AS stored"
+                f" ORDER BY {_NEAREST} LIMIT {self._limit}",
                 {**self._where.params, **self._query},
                 prepare=self._where.steady,
             )

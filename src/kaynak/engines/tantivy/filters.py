@@ -7,7 +7,7 @@ from kaynak.engines.payload_terms import NULL, NUMBER, PRESENT, STRING, path_key
 from kaynak.engines.tantivy.schema import ENTRY, FILTER
 
 if TYPE_CHECKING:
-    from tantivy import Index, Query, Schema
+    from tantivy import Index, Query, Schema, Searcher
 
 _FEW = 16
 """Terms up to which a query for each is cheaper than an automaton of them all, built for every segment."""
@@ -16,12 +16,18 @@ _AFTER = {NUMBER: "o", STRING: "t"}
 
 
 class FilterCompiler:
-    """Turns filters into queries on the filter terms of one index; a match means nothing for the score."""
+    """Turns filters into queries on the filter terms of one index; a match means nothing for the score.
 
-    def __init__(self, index: Index) -> None:
+    Args:
+        index: The index.
+        searcher: Sees the commit that is asked.
+    """
+
+    def __init__(self, index: Index, searcher: Searcher) -> None:
         import tantivy
 
         self._index = index
+        self._searcher = searcher
         self._schema: Schema = index.schema
         self._query = tantivy.Query
         self._occur = tantivy.Occur
@@ -45,8 +51,7 @@ class FilterCompiler:
         many = value if isinstance(value, tuple) else (value,)
         match condition.op:
             case Op.EXISTS:
-                present = self._term(key + PRESENT)
-                return present if value else self._not(present)
+                return self._term(key + PRESENT) if value else self._absent(key)
             case Op.EQ | Op.IN:
                 return self._equal(key, many)
             case Op.NE | Op.NIN:
@@ -60,7 +65,7 @@ class FilterCompiler:
         terms = [key + value_key(value) for value in values if value is not None]
         parts = [self._terms(terms)] if terms else []
         if any(value is None for value in values):
-            parts += [self._term(key + NULL), self._not(self._term(key + PRESENT))]
+            parts += [self._term(key + NULL), self._absent(key)]
         return self._any(parts)
 
     def _ordered(self, key: str, op: Op, bound: JsonScalar) -> Query:
@@ -79,6 +84,11 @@ class FilterCompiler:
 
     def _term(self, term: str) -> Query:
         return self._query.term_query(self._schema, FILTER, term, "basic")
+
+    def _absent(self, key: str) -> Query:
+        # Where all entries have it, which is usual for lists of readers, nothing is gone through to find none.
+        entries, present = (self._searcher.doc_freq(FILTER, term) for term in (ENTRY, key + PRESENT))
+        return self._query.empty_query() if present == entries else self._not(self._term(key + PRESENT))
 
     def _terms(self, terms: list[str]) -> Query:
         if len(terms) == 1:

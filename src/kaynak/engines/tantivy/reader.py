@@ -127,7 +127,7 @@ def _open(directory: Path) -> Snapshot:
     return Snapshot(
         index=index,
         searcher=searcher,
-        filters=FilterCompiler(index),
+        filters=FilterCompiler(index, searcher),
         revision=int(revision or 0),
         entries=searcher.num_docs - 1,
         weighed=sum(one["max_doc"] for one in json.loads((directory / "meta.json").read_bytes())["segments"]),
