@@ -257,15 +257,23 @@ class EngineSuite(ABC, Generic[E]):
             {"a": at % 2} | ({} if one is None else {READERS: [*one]}) for at, one in enumerate(lists)
         ]
 
+        async def check(engine: E, there: Mapping[int, dict[str, Json]]) -> None:
+            for who in (names[:1], names[3:5], names[19:], names[30:], [UUID(int=99)], []):
+                allowed = may_read(who)
+                for condition in (allowed, And((allowed, parse_filter({"a": 1}) or allowed))):
+                    expected = {key for key, one in there.items() if matches(condition, one)}
+                    assert set((await self.find(engine, 100, condition)).ids) == expected, condition
+                    assert await engine.count(NAME, condition) == len(expected), condition
+
         async def work(engine: E) -> None:
             await engine.create(self.spec)
             items = [self.item(key, key, one) for key, one in enumerate(records)]
             await engine.apply(NAME, items, [], 1)
-            for who in (names[:1], names[3:5], names[19:], names[30:], [UUID(int=99)], []):
-                allowed = may_read(who)
-                for condition in (allowed, And((allowed, parse_filter({"a": 1}) or allowed))):
-                    expected = {key for key, one in enumerate(records) if matches(condition, one)}
-                    assert set((await self.find(engine, 100, condition)).ids) == expected, condition
-                    assert await engine.count(NAME, condition) == len(expected), condition
+            await check(engine, dict(enumerate(records)))
+            # Now all have a list, and then one has none again.
+            await engine.apply(NAME, [], [document(0)], 2)
+            await check(engine, {key: one for key, one in enumerate(records) if key})
+            await engine.apply(NAME, [self.item(0, 0, {})], [], 3)
+            await check(engine, {**dict(enumerate(records)), 0: {}})
 
         self.run(engine_factory, work)

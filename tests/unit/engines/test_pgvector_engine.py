@@ -256,6 +256,21 @@ def test_short_is_said_when_exact_search_would_take_too_long(
     run(PgVectorEngine(database_url, exact_rows=1), work)
 
 
+def test_of_equal_points_a_walk_under_a_filter_finds_the_smaller_ids(database_url: str) -> None:
+    async def work(engine: PgVectorEngine) -> None:
+        await engine.create(SPEC)
+        points = [point(key, key, {"half": key % 2}) for key in range(2000)]
+        equal = [Point(key, document(key), {"text": vector(1)}, {"half": key % 2}) for key in range(2020, 2000, -1)]
+        await engine.apply(NAME, points + equal, [], 1)
+        for limit in (1, 2, 5, 30):
+            found = await engine.search(NAME, vector(1), limit, condition=parse_filter({"half": 1}))
+            assert found.mode == "ann"
+            assert len(found.ids) == limit
+            assert found.ids[:11] == (1, *range(2001, 2020, 2))[:limit]
+
+    run(PgVectorEngine(database_url, exact_rows=100), work)
+
+
 def test_scan_pages_through_everything(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("kaynak.engines.pgvector.engine._PAGE", 7)
 

@@ -38,9 +38,9 @@ class Connection(AsyncConnection[tuple[Any, ...]]):
     walk: Walk | None = None
 
 
-# A generic plan would be chosen without knowing the filter, so only statements are prepared that have none, or ask who
-# may read; relaxed order finds more in the same time, and rows are put in order afterwards; just-in-time compilation
-# costs more than any of these statements.
+# A generic plan would be chosen without knowing the filter, so only statements are prepared that leave no choice, or
+# ask who may read; relaxed order finds more in the same time, and rows are put in order afterwards; just-in-time
+# compilation costs more than any of these statements.
 _SETTINGS = {
     "plan_cache_mode": "auto",
     "hnsw.iterative_scan": "relaxed_order",

@@ -69,6 +69,7 @@ class Search:
         self._has_bits = has_bits(field)
         self._kept = max(_SIFTED, _SIFTED * REFERENCE_DIMENSIONS // field.dimensions, limit * _SIFTED_TIMES)
         self._wanted = limit + _TIES
+        self._sparing = self._filtered and layout.precision != "bit"
         if layout.precision == "bit":
             self._wanted = max(self._wanted, min(limit * layout.number("rerank"), limit + _RERANKED_MOST))
 
@@ -126,10 +127,10 @@ class Search:
     async def sifted(self, connection: Connection) -> Candidates:
         """Compares with those rows that match that are nearest by their bits.
 
-        The groups have the ids and the bits of all that match in few pages. What is sorted of them is one number, in how
-        many bits they differ and then the id: PostgreSQL would copy each row of two columns before it compares it. Rows
-        are then looked up one by one; LATERAL and OFFSET 0 leave the planner no choice. The bits of the query stand in a
-        SELECT so as to be computed once.
+        The groups have the ids and the bits of all that match in few pages. What is sorted of them is one number, in
+        how many bits they differ and then the id: PostgreSQL would copy each row of two columns before it compares it.
+        Rows are then looked up one by one; LATERAL and OFFSET 0 leave the planner no choice. The bits of the query
+        stand in a SELECT so as to be computed once.
         """
         name = bits_column(self._field)
         present = f"WHERE {name} IS NOT NULL" if self._matching.present else ""
@@ -162,16 +163,21 @@ class Search:
     async def approximate(self, connection: Connection) -> Candidates:
         """Walks through the index, further and further until enough rows match.
 
-        What it finds by bits is put in order by the distance, as all of it is.
+        What it finds by bits is put in order by the distance, as all of it is. Under a filter each row more lengthens
+        the walk, so ties are only asked for where the last row is one.
         """
-        async with connection.cursor(binary=True) as cursor:
-            await cursor.execute(
-                f"SELECT chunk_id, {self._distance} AS distance FROM {self._layout.table} WHERE {self._plain}"
-                f" ORDER BY {walked(self._field, self._layout.precision)} LIMIT {self._wanted}",
-                {**self._where.params, **self._query},
-                prepare=not self._filtered,  # without a filter, one plan is as good as another
-            )
-            rows = await cursor.fetchall()
+        rows: list[tuple[Any, ...]] = []
+        for wanted in (self._limit + 1, self._wanted) if self._sparing else (self._wanted,):
+            async with connection.cursor(binary=True) as cursor:
+                await cursor.execute(
+                    f"SELECT chunk_id, {self._distance} AS distance FROM {self._layout.table} WHERE {self._plain}"
+                    f" ORDER BY {walked(self._field, self._layout.precision)} LIMIT {wanted}",
+                    {**self._where.params, **self._query},
+                    prepare=True,  # the planner has no choice here, whatever the filter
+                )
+                rows = await cursor.fetchall()
+            if len(rows) < wanted or len({distance for _, distance in rows[-2:]}) == 2:
+                break
         return self._candidates(rows, "ann", short=len(rows) < self._limit)
 
     def _candidates(
