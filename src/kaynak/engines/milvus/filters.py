@@ -66,8 +66,12 @@ class FilterCompiler:
     def __init__(self, *, words: bool) -> None:
         self._words = words
 
-    def compile(self, condition: Filter | None) -> str:
+    def compile(self, condition: Filter | None, *, negated: bool = False) -> str:
         """Returns an expression that holds where `kaynak.domain.matches` does.
+
+        Args:
+            condition: The filter.
+            negated: Whether it is to be said of it that it does not hold.
 
         Raises:
             InvalidFilter: It orders by a text that is longer than what is kept of texts.
@@ -76,15 +80,15 @@ class FilterCompiler:
             case None:
                 return EVERYTHING
             case And(parts):
-                return self._joined(" and ", [self.compile(part) for part in parts], EVERYTHING)
+                return self._joined(" and ", [self.compile(part, negated=negated) for part in parts], EVERYTHING)
             case Or(parts):
-                return self._joined(" or ", [self.compile(part) for part in parts], _NOTHING)
+                return self._joined(" or ", [self.compile(part, negated=negated) for part in parts], _NOTHING)
             case Not(part):
-                return f"not ({self.compile(part)})"
+                return f"not ({self.compile(part, negated=True)})"
             case Condition():
-                return self._compare(condition)
+                return self._compare(condition, negated=negated)
 
-    def _compare(self, condition: Condition) -> str:
+    def _compare(self, condition: Condition, *, negated: bool) -> str:
         key, value = path_key(condition.field), condition.value
         many = value if isinstance(value, tuple) else (value,)
         match condition.op:
@@ -98,7 +102,7 @@ class FilterCompiler:
             case Op.ALL:
                 return self._joined(" and ", [self._equal(key, (one,)) for one in many], _NOTHING)
             case _:
-                return self._ordered(key, condition.op, many[0])
+                return self._ordered(key, condition.op, many[0], negated=negated)
 
     def _equal(self, key: str, values: Sequence[JsonScalar]) -> str:
         terms = [key + value_key(value) for value in values if value is not None]
@@ -107,7 +111,7 @@ class FilterCompiler:
             parts += [self._any([key + NULL]), f"not ({self._any([key + PRESENT])})"]
         return self._joined(" or ", parts, _NOTHING)
 
-    def _ordered(self, key: str, op: Op, bound: JsonScalar) -> str:
+    def _ordered(self, key: str, op: Op, bound: JsonScalar, *, negated: bool) -> str:
         if bound is None or isinstance(bound, bool):
             return _NOTHING
         text = value_key(bound)
@@ -117,8 +121,11 @@ class FilterCompiler:
             )
         place = key + text[0]
         sign, end = {Op.GT: (">", "h"), Op.GTE: (">=", "h"), Op.LT: ("<", "l"), Op.LTE: ("<=", "l")}[op]
-        # What has no such value is ruled out first: to milvus-lite, its comparison is neither true nor false.
-        return f'({self._any([place + _OF_A_KIND])} and $meta["{place}{end}"] {sign} "{text}")'
+        compared = f'$meta["{place}{end}"] {sign} "{text}"'
+        # Where there is no such value, a server says no, or does not know, which is yes as soon as it is negated;
+        # milvus-lite may say anything.
+        ruled_out = self._words or negated
+        return f"({self._any([place + _OF_A_KIND])} and {compared})" if ruled_out else compared
 
     def _any(self, terms: Sequence[str]) -> str:
         looked_for = [token(term) for term in terms]
