@@ -157,7 +157,7 @@ async def measure(name: str, engine: str, place: Place, args: argparse.Namespace
     adapter = dense_engine(engine, options)
     lines = []
     try:
-        await load(adapter, vectors, buckets.tolist(), {}, served=place.server is not None, grown=False)
+        await load(adapter, vectors, buckets.tolist(), {}, milvus=place.server, grown=False)
         await built(engine, adapter, place, queries[0])
         async with place.raw(engine, buckets) as raw:
             for case in FILTERS:

@@ -4,13 +4,13 @@
         [--breadths 12,24,48,96,192] [--grown] [--keep FOLDER]
 
 Starts a PostgreSQL of its own unless ``--database-url`` is given; others lie in files of a scratch directory, or,
-with ``--milvus-server``, in the server that the tests start. What is truly nearest is computed here, by comparing all
-vectors; the index is not asked for it. Vectors are made to look like embeddings:
-clusters in a space of 48 dimensions, turned into the full one, with some noise. ``--noisy`` spreads them over
-all dimensions, which no embedding model does, and which is the worst case for any graph. The index is filled as
-``kaynak index build`` does it, which claims nothing before all is there; with ``--grown``, as one that is searched all
-the while. How far a search goes is a parameter of an index; ``--breadths`` changes it in place, so that one index is
-measured at several.
+with ``--milvus-server``, in the server that the tests start, where loading ends when all is searched by its graph.
+What is truly nearest is computed here, by comparing all vectors; the index is not asked for it. Vectors are made to
+look like embeddings: clusters in a space of 48 dimensions, turned into the full one, with some noise. ``--noisy``
+spreads them over all dimensions, which no embedding model does, and which is the worst case for any graph. The index
+is filled as ``kaynak index build`` does it, which claims nothing before all is there; with ``--grown``, as one that
+is searched all the while. How far a search goes is a parameter of an index; ``--breadths`` changes it in place, so
+that one index is measured at several.
 """
 
 from __future__ import annotations
@@ -25,13 +25,14 @@ import sys
 import tempfile
 import threading
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from uuid import UUID, uuid4
 
 import numpy as np
 import psycopg
 from numpy.typing import NDArray
+from pymilvus import MilvusClient
 
 from common import postmaster, tree_memory
 from kaynak.catalog import EmbeddedPostgres
@@ -46,6 +47,8 @@ from kaynak.engines import (
     VectorField,
     dense_engine,
 )
+from kaynak.engines.milvus.spec import main_collection
+from kaynak.engines.options import PREFIX
 from kaynak.testing.milvus_server import milvus_server
 
 INDEX = "bench_ann"
@@ -77,9 +80,19 @@ async def load(
     buckets: list[int],
     params: dict[str, Json],
     *,
-    served: bool,
+    milvus: str | None,
     grown: bool,
 ) -> float:
+    """Fills an index; returns the seconds until all that is built of it is there.
+
+    Args:
+        engine: To fill.
+        vectors: Of shape ``(count, dimensions)``.
+        buckets: What the payload of each says.
+        params: Of the index.
+        milvus: Address of the server, if it is Milvus' own.
+        grown: Whether it is filled as an index that is searched meanwhile.
+    """
     await engine.create(DenseSpec(INDEX, (VectorField("text", vectors.shape[1]),), params))
     started = time.perf_counter()
     for first in range(0, len(vectors), BATCH):
@@ -96,10 +109,26 @@ async def load(
         await engine.search(INDEX, vectors[0], 1)
         if (settle := getattr(engine, "settle", None)) is not None:
             await settle()
+    if milvus is not None:
+        await asyncio.to_thread(graph_of_milvus, milvus)
+        return time.perf_counter() - started
     await asyncio.sleep(1)
-    while not served and "python" in " ".join(tree_memory(os.getpid(), own=False)):
+    while "python" in " ".join(tree_memory(os.getpid(), own=False)):
         await asyncio.sleep(0.2)
     return time.perf_counter() - started
+
+
+def graph_of_milvus(uri: str) -> None:
+    """Returns when a server of Milvus searches all rows by its graph, which it builds some time after they came."""
+    collection = main_collection(PREFIX, INDEX)
+    with closing(MilvusClient(uri)) as client:
+        client.flush(collection)
+        rows = client.get_collection_stats(collection)["row_count"]
+        while True:
+            segments = client._get_connection().get_query_segment_info(collection)
+            if sum(one.num_rows for one in segments) >= rows and all(one.indexID for one in segments):
+                return
+            time.sleep(1)
 
 
 _BREADTH = {"pgvector": "ef_search", "faiss": "ef_search", "milvus": "ef_search", "qdrant": "hnsw_ef"}
@@ -236,7 +265,7 @@ async def run(args: argparse.Namespace, url: str, folder: Path) -> dict[str, obj
             if not (args.keep and await engine.exists(INDEX) and await engine.count(INDEX) == args.vectors):
                 await engine.drop(INDEX)
                 seconds = await load(
-                    engine, vectors, buckets.tolist(), args.params, served=args.milvus_server, grown=args.grown
+                    engine, vectors, buckets.tolist(), args.params, milvus=args.milvus_uri, grown=args.grown
                 )
                 result |= {"load_s": round(seconds, 1), "load_per_s": round(args.vectors / seconds)}
                 result["building_postgres_mb"] = round(peak.megabytes)
