@@ -122,4 +122,4 @@ class IndexStates:
 
 
 def _state(row: Mapping[Any, Any]) -> SideState:
-    return SideState(**{name: row[name] for name in SideState.__dataclass_fields__})
+    return SideState(**{name: row[name] for name in SideState.__dataclass_fields__ if name in row})

@@ -65,6 +65,8 @@ def list_indexes(name: Name, as_json: AsJson = False) -> None:
         for side in one.sides:
             if side.error:
                 output.note(f"Generation {one.id}, {side.side}: {side.error}")
+            if side.making:
+                output.note(f"Generation {one.id}, {side.side}: {side.making}")
         if one.faults:
             output.note(f"Generation {one.id} cannot take {one.faults} documents: see kaynak doctor.")
 
@@ -296,6 +298,8 @@ def _progress(now: IndexGeneration) -> str:
             parts.append(f"{side} waits")
         elif state.error:
             parts.append(f"{side} waits: {state.error}")
+        elif state.making:
+            parts.append(f"{side}: {state.making}")
         else:
             parts.append(f"{side} done" if state.revision else f"{side} {state.entries:,}")
     return f"Generation {now.id}: {', '.join(parts)}"

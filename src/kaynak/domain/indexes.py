@@ -24,6 +24,22 @@ class GenerationState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Making:
+    """What is still being made of an index that has all its entries, so that it is searched fast.
+
+    Attributes:
+        what: In words, such as “building the graph”.
+        share: How much of it is done, in [0, 1]; None where nobody can tell.
+    """
+
+    what: str
+    share: float | None = None
+
+    def __str__(self) -> str:
+        return self.what if self.share is None else f"{self.what}, {int(self.share * 100)}%"
+
+
+@dataclass(frozen=True, slots=True)
 class SideState:
     """How far one index of a generation is, as its follower last said.
 
@@ -36,6 +52,7 @@ class SideState:
         entries: Passages that were written into it while it was being filled.
         error: What the follower is waiting for; None while all is well.
         updated_at: When it said so.
+        making: What its engine is still making of it, as asked just now; None if nothing, or if it does not answer.
     """
 
     side: IndexSide
@@ -46,6 +63,7 @@ class SideState:
     entries: int
     error: str | None
     updated_at: datetime
+    making: Making | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from uuid import UUID
 import numpy as np
 from numpy.typing import NDArray
 
-from kaynak.domain import OF_THE_MODEL, WEIGHTS, Filter, Json
+from kaynak.domain import OF_THE_MODEL, WEIGHTS, Filter, Json, Making
 
 Vector = NDArray[np.float32]
 
@@ -129,6 +129,7 @@ class Capabilities:
         atomic: A search sees a write whole or not at all. Otherwise it may, for a moment, find a document that is being
             replaced both as it was and as it is; but never neither.
         weights: A lexical engine that is a `WeightedEngine`; others refuse to make an index of learnt weights.
+        finishes: A `FinishingEngine`: what is large of an index is made beside its writes.
     """
 
     metrics: frozenset[str]
@@ -137,6 +138,7 @@ class Capabilities:
     shared: bool
     atomic: bool = True
     weights: bool = False
+    finishes: bool = False
 
 
 class Engine(Protocol):
@@ -185,6 +187,35 @@ class Engine(Protocol):
 
     async def close(self) -> None:
         """Frees everything."""
+        ...
+
+
+class FinishingEngine(Engine, Protocol):
+    """An engine that makes what is large of an index, such as its graph, beside its writes. Its `Capabilities` say so.
+
+    Without it everything is found, and more slowly. While it is made, the index is written and searched as always.
+    """
+
+    async def finish(self, name: str) -> None:
+        """Makes what the index lacks, and returns when it lacks nothing: at once, or after hours.
+
+        One process at a time makes it, and others wait here until it has. An index that is being filled, at revision 0,
+        lacks nothing. `drop` ends it within seconds, wherever it is made. Whoever is cancelled leaves within seconds,
+        too; what is done until then need not be lost.
+
+        Raises:
+            EngineUnavailable: It does not answer, or was told to give this up; calling again is safe.
+            CorruptIndex: It is missing or damaged.
+        """
+        ...
+
+    async def unfinished(self, name: str) -> Making | None:
+        """Returns what the index lacks, and how far that is; None if it lacks nothing.
+
+        Raises:
+            EngineUnavailable: It does not answer.
+            CorruptIndex: It is missing or damaged.
+        """
         ...
 
 

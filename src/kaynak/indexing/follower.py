@@ -2,19 +2,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager, nullcontext
+from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from enum import Enum
 from pathlib import Path
+from typing import Any, cast
 from uuid import UUID
 
 import structlog
 
 from kaynak.catalog import Catalog, Unit
-from kaynak.domain import CorruptIndex
-from kaynak.indexing.locks import local_lock, shared_lock, try_shared_lock
+from kaynak.domain import CorruptIndex, Filter
+from kaynak.engines import FinishingEngine
+from kaynak.indexing.locks import try_shared_lock
 from kaynak.indexing.preparing import Preparing
 from kaynak.indexing.taking import Taking
 from kaynak.indexing.target import Target
+from kaynak.indexing.turns import Turn
 
 CHANGES = 1000
 """Changes that are carried over in one write, at most."""
@@ -23,6 +26,7 @@ CHUNKS = 5000
 PREPARED = 100
 """Documents that are made ready together, where they are not."""
 
+_SLACK = 1.0
 _log = structlog.get_logger(__name__)
 
 
@@ -53,17 +57,22 @@ class Follower:
 
     Attributes:
         known: The highest revision that the index was seen to reflect.
-        working: Steps that are being taken.
+        trouble: What keeps the engine from finishing the index, as its steps go on all the same.
     """
 
     def __init__(self, catalog: Catalog, target: Target, preparing: Preparing, locks: Path, host: str) -> None:
         self._catalog = catalog
         self.target = target
-        self._locks = locks
-        self._turn = asyncio.Lock()
+        self._turn = Turn(catalog, target, locks)
         self._taking = Taking(catalog, target, preparing, "" if target.engine.capabilities.shared else host)
         self.known = 0
-        self.working: set[asyncio.Task[Step]] = set()
+        self.trouble: str | None = None
+        self._finished_at = 0
+
+    @property
+    def working(self) -> set[asyncio.Task[Any]]:
+        """Writes that have begun."""
+        return self._turn.working
 
     async def revision(self) -> int:
         """Returns the revision the index reflects; 0 if it is missing or damaged."""
@@ -87,20 +96,72 @@ class Follower:
             CollectionNotFound: The collection is gone.
             GenerationNotFound: The generation is.
         """
-        # A write that has begun is finished, whoever has left: the lock must not be let go under it.
-        working = asyncio.create_task(self._step_in_turn())
-        self.working.add(working)
-        working.add_done_callback(self._worked)
-        return await asyncio.shield(working)
+        return await self._turn.whatever_comes(self._step_in_turn())
 
-    async def renew(self, documents: Sequence[UUID]) -> bool:
-        """Writes documents as they are now, whatever the index has of them; returns False if another one writes it.
+    @property
+    def finished(self) -> bool:
+        """Whether the engine has nothing to make of the index beside its writes, as far as is known."""
+        return self.known in (0, self._finished_at) or not self.target.engine.capabilities.finishes
+
+    @property
+    def once_finished(self) -> bool:
+        """Whether it had nothing to make of it once, since the index was filled."""
+        return bool(self._finished_at) or not self.target.engine.capabilities.finishes
+
+    async def finish(self) -> None:
+        """Lets the engine make what it makes of the index beside its writes; steps may be taken meanwhile.
+
+        Raises:
+            EngineUnavailable: The engine does not answer.
+            CorruptIndex: The index is missing or damaged.
+            GenerationNotFound: The generation is gone.
+        """
+        if self.finished:
+            return
+        known, generation = self.known, self.target.generation
+        async with self._catalog.read() as unit:
+            await unit.generations.get(generation.collection_id, generation.id)
+        await cast("FinishingEngine", self.target.engine).finish(self.target.key)
+        self._finished_at = known
+
+    async def count(self, condition: Filter, revision: int, patience: float) -> int | None:
+        """Returns how many entries match, once no write can be under way that knows less than ``revision``.
+
+        Args:
+            condition: What to count.
+            revision: Of the collection.
+            patience: Seconds for which a write that is under way is waited for.
+
+        Returns:
+            None if it took longer.
 
         Raises:
             EngineUnavailable: The engine does not answer.
             CorruptIndex: The index is missing or damaged.
         """
-        async with self._turn, self._held() as held:
+        target = self.target
+        if await self.revision() >= revision:
+            return await target.engine.count(target.key, condition)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(patience + _SLACK), self._turn.taken(patience) as held:
+                return await target.engine.count(target.key, condition) if held else None
+        return None
+
+    async def renew(self, documents: Sequence[UUID], patience: float = 0.0) -> bool:
+        """Writes documents as they are now, whatever the index has of them; returns False if another one writes it.
+
+        Args:
+            documents: What to write.
+            patience: Seconds for which another process is waited for.
+
+        Raises:
+            EngineUnavailable: The engine does not answer.
+            CorruptIndex: The index is missing or damaged.
+        """
+        return await self._turn.whatever_comes(self._renew(documents, patience))
+
+    async def _renew(self, documents: Sequence[UUID], patience: float) -> bool:
+        async with self._turn.taken(patience) as held:
             if not held:
                 return False
             self.known = await self.target.engine.revision(self.target.key)
@@ -112,28 +173,14 @@ class Follower:
                 await self._taking.fills(None, base, after, await self.target.engine.count(self.target.key))
             return True
 
-    def _worked(self, task: asyncio.Task[Step]) -> None:
-        self.working.discard(task)
-        if not task.cancelled():
-            task.exception()  # seen by who waited; if nobody does any more, nobody misses it
-
     async def _step_in_turn(self) -> Step:
-        target = self.target
-        async with self._turn:
-            if target.engine.capabilities.shared and not target.private:
-                # The transaction that reads is the one that holds the lock: a step needs one connection, not two.
-                async with self._catalog.begin() as unit:
-                    held = await try_shared_lock(unit, target.generation.id, target.side)
-                    return await self._step(unit) if held else Step.BUSY
-            async with self._held() as held:
-                return await self._step(None) if held else Step.BUSY
-
-    def _held(self) -> AbstractAsyncContextManager[bool]:
-        if self.target.private:
-            return nullcontext(enter_result=True)
-        if self.target.engine.capabilities.shared:
-            return shared_lock(self._catalog, self.target.generation.id, self.target.side)
-        return local_lock(self._locks, f"{self.target.key}-{self.target.side}")
+        if self._turn.shared:
+            # The transaction that reads is the one that holds the lock: a step needs one connection, not two.
+            async with self._turn.here, self._catalog.begin() as unit:
+                held = await try_shared_lock(unit, self.target.generation.id, self.target.side)
+                return await self._step(unit) if held else Step.BUSY
+        async with self._turn.taken() as held:
+            return await self._step(None) if held else Step.BUSY
 
     async def _step(self, unit: Unit | None) -> Step:
         try:
@@ -151,6 +198,7 @@ class Follower:
         async with self._reading(unit) as reader:
             # A generation that is gone needs no index; this says so before one is made.
             await reader.generations.get(target.generation.collection_id, target.generation.id)
+        self._finished_at = 0
         _log.warning("index_begun_anew", generation=target.key, side=target.side, cause=cause.message)
         await self._taking.begins(unit, 0)
         await target.engine.drop(target.key)

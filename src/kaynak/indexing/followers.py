@@ -18,6 +18,7 @@ from kaynak.domain import (
     KaynakError,
     RevisionTimeout,
 )
+from kaynak.indexing.finishing import Finishing
 from kaynak.indexing.follower import Follower, Step
 from kaynak.indexing.listening import listen
 from kaynak.indexing.locks import host_of
@@ -62,7 +63,8 @@ class Followers:
         self._dirty: set[UUID] = set()
         self._wake = asyncio.Event()
         self._look_everywhere = True
-        self._finished: set[int] = set()
+        self._built: set[int] = set()
+        self._finishing = Finishing(self._tell, self._say_built, self.forget)
         # Steps of followers that are gone: they end by themselves.
         self._leaving: set[asyncio.Task[Step]] = set()
         # Those that were told of something new while they were at work.
@@ -84,7 +86,9 @@ class Followers:
 
     def forget(self, generation: Generation) -> None:
         """Stops following a generation that is gone."""
-        for follower in self._followers.pop(generation.id, ()):
+        gone = self._followers.pop(generation.id, ())
+        self._finishing.leave(gone)
+        for follower in gone:
             self._leaving = {task for task in self._leaving if not task.done()} | follower.working
 
     def wake(self, collection_id: UUID) -> None:
@@ -140,10 +144,15 @@ class Followers:
         async def forget(generation: Generation, side: int) -> None:
             follower = self.of(generation)[side]
             # One that is being filled does not follow yet, and may have them.
-            if await follower.revision():
-                await self._reach(follower, revision, until)
-            elif not await follower.renew(documents):
-                raise RevisionTimeout("An index is just being filled.")
+            while not await follower.revision():
+                patience = max(0.0, until - time.monotonic())
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(patience):
+                        if await follower.renew(documents, patience):
+                            return
+                if time.monotonic() >= until:
+                    raise RevisionTimeout("An index is just being filled.")
+            await self._reach(follower, revision, until)
 
         done = await asyncio.gather(
             *(forget(generation, side) for generation in generations for side in (0, 1)),
@@ -166,8 +175,14 @@ class Followers:
 
         async def help_one(follower: Follower) -> None:
             try:
-                while time.monotonic() < until and await follower.step() is Step.MORE:
-                    await follower.waits(None)
+                step = Step.MORE
+                while time.monotonic() < until and step is Step.MORE:
+                    step = await follower.step()
+                    if step is Step.MORE:
+                        await follower.waits(follower.trouble)
+                if step is Step.DONE and not follower.finished:
+                    finishing = self._finishing.begin(follower)
+                    await asyncio.wait({finishing}, timeout=max(0.0, until - time.monotonic()))
             except EngineUnavailable as error:
                 _log.info("follower_waiting", generation=generation.key, error=error.message)
             except KaynakError as error:
@@ -175,7 +190,7 @@ class Followers:
 
         await asyncio.gather(*(help_one(follower) for follower in self.of(generation)))
         with suppress(KaynakError):
-            await self._finish(generation)
+            await self._say_built(generation)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Follows until stopped; outlives a database or an engine that is away."""
@@ -200,7 +215,8 @@ class Followers:
             await self.rest()
 
     async def rest(self, timeout: float = 10.0) -> None:
-        """Waits for writes that have begun; the engines must not be closed under them."""
+        """Waits for writes that have begun; the engines must not be closed under them. Gives up what is finished."""
+        await self._finishing.rest()
         working = {task for pair in self._followers.values() for follower in pair for task in follower.working}
         working |= {task for task in self._leaving if not task.done()}
         if working:
@@ -257,37 +273,44 @@ class Followers:
                     step = await follower.step()
                 pause = _BACKOFF_LEAST
                 if step is not Step.BUSY:
-                    await follower.waits(None)
+                    await follower.waits(follower.trouble)
                 if step is Step.BUSY:
                     await asyncio.sleep(_BUSY_SECONDS * 4)
                     if await follower.revision() >= await self._revision(target.generation.collection_id):
                         step = Step.DONE
                 if step is Step.DONE and follower not in self._again:
-                    await self._finish(target.generation)
+                    if not follower.finished:
+                        self._finishing.begin(follower)
+                    await self._say_built(target.generation)
                     return
             except (CollectionNotFound, GenerationNotFound):
                 self.forget(target.generation)
                 return
             except KaynakError as error:
                 _log.warning("follower_waiting", generation=target.key, side=target.side, error=error.type)
-                if self._failed is not None:
-                    self._failed(getattr(target.generation.spec, target.side).name, target.side, error)
+                self._tell(follower, error)
                 with suppress(KaynakError):
                     await follower.waits(f"{error.message} {error.hint or ''}".strip())
                 await asyncio.sleep(pause)
                 pause = min(_BACKOFF_MOST, pause * 2)
 
-    async def _finish(self, generation: Generation) -> None:
-        """Says that a generation is built, once all its indexes are filled."""
-        if generation.active or generation.id in self._finished:
+    def _tell(self, follower: Follower, error: KaynakError) -> None:
+        if self._failed is not None:
+            self._failed(
+                getattr(follower.target.generation.spec, follower.target.side).name, follower.target.side, error
+            )
+
+    async def _say_built(self, generation: Generation) -> None:
+        """Says that a generation is built, once all its indexes are filled and finished."""
+        if generation.active or generation.id in self._built:
             return
         latest = await self._revision(generation.collection_id)
-        reached = [await follower.revision() for follower in self.of(generation)]
+        reached = [await follower.revision() and follower.once_finished for follower in self.of(generation)]
         if latest and not all(reached):
             return
         async with self._catalog.begin() as unit:
             await unit.generations.built(generation.id)
-        self._finished.add(generation.id)
+        self._built.add(generation.id)
 
     async def _reach(self, follower: Follower, revision: int, until: float) -> None:
         """Steps, or waits for another process that does, until the index reflects ``revision``."""

@@ -26,6 +26,7 @@ from kaynak.domain import (
     Scope,
 )
 from kaynak.indexing.followers import Followers
+from kaynak.indexing.making import with_making
 from kaynak.indexing.parts import Parts
 
 SWITCH_SECONDS = 30.0
@@ -87,7 +88,8 @@ class Indexes:
         async with self._catalog.read() as unit:
             found = await unit.collections.get(scope, collection)
             scope.require(Permission.MANAGE, found.id)
-            return await unit.generations.described(found.id)
+            described = await unit.generations.described(found.id)
+        return list(await asyncio.gather(*(with_making(self._parts, one) for one in described)))
 
     async def get(self, scope: Scope, collection: str, number: int) -> IndexGeneration:
         """Returns one generation.
@@ -100,7 +102,8 @@ class Indexes:
         async with self._catalog.read() as unit:
             found = await unit.collections.get(scope, collection)
             scope.require(Permission.MANAGE, found.id)
-            return await unit.generations.describe(found.id, number)
+            described = await unit.generations.describe(found.id, number)
+        return await with_making(self._parts, described)
 
     async def build(self, scope: Scope, collection: str, wanted: Wanted) -> IndexGeneration:
         """Begins a new generation beside the one that is searched; followers fill it, here or in a worker.

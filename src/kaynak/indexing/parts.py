@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, cast
 
-from kaynak.domain import Generation, GenerationSpec, InvalidRequest, Unsupported
+from kaynak.domain import Generation, GenerationSpec, IndexSide, InvalidRequest, Unsupported
 from kaynak.embedding import Embedder, SparseEmbedder
-from kaynak.engines import DenseEngine, LexicalEngine, WeightedEngine
+from kaynak.engines import DenseEngine, Engine, LexicalEngine, WeightedEngine
 
 
 class Embedders(Protocol):
@@ -74,6 +74,10 @@ class Parts:
     def lexical_of(self, generation: Generation) -> LexicalEngine:
         """Returns the lexical engine of a generation."""
         return self.lexical[_known(generation.spec.lexical.name, self.lexical, "lexical engine")]
+
+    def of(self, generation: Generation, side: IndexSide) -> Engine:
+        """Returns the engine of one index of a generation."""
+        return self.dense_of(generation) if side == "dense" else self.lexical_of(generation)
 
     def weighted_of(self, generation: Generation) -> WeightedEngine:
         """Returns the lexical engine of a generation whose lexical index holds weights."""

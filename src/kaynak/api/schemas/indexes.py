@@ -85,6 +85,13 @@ class VerdictView(View):
     created_at: datetime = Field(description="UTC.")
 
 
+class MakingView(View):
+    """What is still being made of an index that has all its passages."""
+
+    what: str = Field(description="In words.")
+    share: float | None = Field(description="How much of it is done, from 0 to 1; null where nobody can tell.")
+
+
 class SideView(View):
     """How far one index of a generation is."""
 
@@ -93,6 +100,7 @@ class SideView(View):
     revision: int = Field(description="Of the collection, that it reflects.")
     entries: int = Field(description="Passages that were written into it while it was being filled.")
     error: str | None = Field(description="What it is waiting for.")
+    making: MakingView | None = Field(description="What is still being made of it so that it is searched fast.")
     updated_at: datetime = Field(description="UTC, when that was said.")
 
 

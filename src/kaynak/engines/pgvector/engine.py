@@ -6,15 +6,16 @@ from dataclasses import replace
 from typing import Any, TypeVar
 from uuid import UUID
 
-from kaynak.domain import CorruptIndex, Filter
+from kaynak.domain import CorruptIndex, Filter, Making
 from kaynak.engines.checks import check_limit, check_name, check_points, check_vector, pick_field
+from kaynak.engines.pgvector.building import Building, Limits
 from kaynak.engines.pgvector.faults import translated
 from kaynak.engines.pgvector.groups import grouped
 from kaynak.engines.pgvector.matching import matching
 from kaynak.engines.pgvector.pool import Connection, Pool
 from kaynak.engines.pgvector.searching import EXACT_MOST, FILTERED_ROWS, Search
 from kaynak.engines.pgvector.spec import Layout, layout_from, layout_of
-from kaynak.engines.pgvector.writing import Build, make, remove, write
+from kaynak.engines.pgvector.writing import make, remove, write
 from kaynak.engines.protocol import Candidates, Capabilities, DenseSpec, Point, Vector
 from kaynak.engines.sizes import Key, Sizes
 
@@ -31,19 +32,29 @@ class PgVectorEngine:
         connections: At most this many at a time, of its own.
         exact_rows: Up to so many rows of 384 dimensions are compared one by one (about 10 ms of work); there
             is no index of vectors before there are more.
+        at_once: A graph of up to so many is built in the write that makes it due, which then takes some seconds; larger
+            ones by `finish`.
         build_megabytes: Memory that the server may take to build a graph.
     """
 
     capabilities = Capabilities(
-        metrics=frozenset({"cosine", "dot", "l2"}), named_vectors=True, filters=True, shared=True
+        metrics=frozenset({"cosine", "dot", "l2"}), named_vectors=True, filters=True, shared=True, finishes=True
     )
 
     def __init__(
-        self, url: str, *, connections: int = 4, exact_rows: int = 10_000, build_megabytes: int = 2048
+        self,
+        url: str,
+        *,
+        connections: int = 4,
+        exact_rows: int = 10_000,
+        at_once: int = 20_000,
+        build_megabytes: int = 2048,
     ) -> None:
         self._exact_rows = exact_rows
+        self._at_once = at_once
         self._build_megabytes = build_megabytes
         self._pool = Pool(url, connections)
+        self._building = Building(self._pool)
         self._layouts: dict[str, Layout] = {}
         self._sizes = Sizes()
         self._many = Sizes()  # what is more than to compare with all that match, and less than to walk for
@@ -59,7 +70,8 @@ class PgVectorEngine:
         """Removes the index and all its data."""
         check_name(name)
         self._layouts.pop(name, None)
-        await self._run(name, lambda connection: remove(connection, name), self._pool.run)
+        with translated(name):
+            await remove(self._pool, name)
 
     async def exists(self, name: str) -> bool:
         """Returns whether the index has its table."""
@@ -109,11 +121,23 @@ class PgVectorEngine:
         """See `DenseEngine.apply`."""
         layout = await self._layout(name)
         check_points(upserts, layout.fields)
-        build = Build(layout.exact_rows(self._exact_rows), self._build_megabytes)
+        limits = self._limits(layout)
         with translated(name):
-            await self._pool.run(lambda connection: write(connection, layout, upserts, deletes, revision, build))
+            await self._pool.run(lambda connection: write(connection, layout, upserts, deletes, revision, limits))
         self._sizes.written(name)
         self._many.written(name)
+
+    async def finish(self, name: str) -> None:
+        """See `FinishingEngine.finish`."""
+        layout = await self._layout(name)
+        with translated(name):
+            await self._building.finish(layout, self._limits(layout))
+
+    async def unfinished(self, name: str) -> Making | None:
+        """See `FinishingEngine.unfinished`."""
+        layout = await self._layout(name)
+        with translated(name):
+            return await self._building.unfinished(layout, self._limits(layout))
 
     async def search(
         self,
@@ -169,6 +193,9 @@ class PgVectorEngine:
     async def close(self) -> None:
         """Closes all connections."""
         await self._pool.close()
+
+    def _limits(self, layout: Layout) -> Limits:
+        return Limits(layout.exact_rows(self._exact_rows), layout.exact_rows(self._at_once), self._build_megabytes)
 
     async def _layout(self, name: str) -> Layout:
         known = self._layouts.get(name)

@@ -67,6 +67,10 @@ def _meaning(exc: Exception, name: str) -> KaynakError | None:
                 "The vector database is a replica, which takes no writes.",
                 hint="Let the address lead to the primary: postgresql://one,two/db?target_session_attrs=read-write",
             )
+        case errors.LockNotAvailable():
+            return EngineUnavailable("The index is in use.", hint="Try again in a moment.")
+        case errors.QueryCanceled():
+            return EngineUnavailable("The vector database gave up what it was told to do.")
         case psycopg.OperationalError() | psycopg.InterfaceError() | PoolTimeout() | PoolClosed():
             return EngineUnavailable("The vector database does not answer.", hint="Is PostgreSQL running?")
     return None

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any, NamedTuple, TypeVar
 
 import psycopg
@@ -106,8 +107,15 @@ class Pool:
             await _prepare(connection, walk)
             return await work(connection)
 
+    @asynccontextmanager
+    async def apart(self) -> AsyncIterator[Connection]:
+        """Yields a connection that is not of the pool, for a statement that takes long; it is closed afterwards."""
+        connection = await Connection.connect(self._url, autocommit=True, prepare_threshold=None, connect_timeout=5)
+        async with connection:
+            yield connection
+
     async def close(self) -> None:
-        """Closes all connections."""
+        """Closes the connections of the pool."""
         async with self._opening:
             pool, self._pool = self._pool, None
         if pool is not None:

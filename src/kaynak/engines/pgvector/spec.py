@@ -79,11 +79,11 @@ class Layout:
         """Name of the index of a field."""
         return f'"{self.name}_{field.name[:16]}_{self.params["index"]}"'
 
-    def create_index(self, field: VectorField) -> str:
-        """Statement that builds the index of a field."""
+    def create_index(self, field: VectorField, *, concurrently: bool) -> str:
+        """Statement that builds the index of a field; concurrently is while the table is written, in no transaction."""
         keys = ("lists",) if self.lists else ("m", "ef_construction")
         return (
-            f"CREATE INDEX IF NOT EXISTS {self.index(field)} ON {self.table}"
+            f"CREATE INDEX {'CONCURRENTLY' if concurrently else ''} IF NOT EXISTS {self.index(field)} ON {self.table}"
             f" USING {self.params['index']} ({indexed(field, self.precision)})"
             f" WITH ({', '.join(f'{key} = {self.number(key)}' for key in keys)})"
         )

@@ -2,16 +2,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
 
 import orjson
+from psycopg import errors
 
 from kaynak.domain import Conflict, CorruptIndex, Json
 from kaynak.domain.copy_rows import copy_rows, int8, jsonb
+from kaynak.engines.pgvector.building import Limits, build_at_once, give_up
 from kaynak.engines.pgvector.columns import column, kind
 from kaynak.engines.pgvector.groups import groups_made
-from kaynak.engines.pgvector.pool import Connection
+from kaynak.engines.pgvector.pool import Connection, Pool
 from kaynak.engines.pgvector.spec import STORAGE, Layout
 from kaynak.engines.pgvector.vectors import wire_vectors
 from kaynak.engines.protocol import Point
@@ -33,17 +35,7 @@ CREATE TABLE IF NOT EXISTS kaynak_index.registry (
 _COPIED = 1000
 """Rows that are formed at a time."""
 
-
-class Build(NamedTuple):
-    """When graphs are built, and how.
-
-    Attributes:
-        rows: Once there are more.
-        megabytes: Memory of the server for it, at most.
-    """
-
-    rows: int
-    megabytes: int
+_PATIENCE, _TRIES = "5s", 6
 
 
 async def make(connection: Connection, layout: Layout) -> None:
@@ -83,8 +75,26 @@ async def make(connection: Connection, layout: Layout) -> None:
     )
 
 
-async def remove(connection: Connection, name: str) -> None:
-    """Removes an index, if there is one."""
+async def remove(pool: Pool, name: str) -> None:
+    """Removes an index, if there is one, and ends what is built of it, whichever process began that.
+
+    Raises:
+        LockNotAvailable: It is read or written all the time.
+    """
+    for left in reversed(range(_TRIES)):
+        await pool.look(lambda connection: give_up(connection, name))
+        try:
+            await pool.run(lambda connection: _remove(connection, name))
+        except (errors.LockNotAvailable, errors.DeadlockDetected):
+            if not left:
+                raise
+        else:
+            return
+
+
+async def _remove(connection: Connection, name: str) -> None:
+    # A build that began in this moment is given up in the next try.
+    await connection.execute(f"SET LOCAL lock_timeout = '{_PATIENCE}'")
     await connection.execute("SELECT pg_advisory_xact_lock(%s)", [_SETUP_LOCK])
     cursor = await connection.execute("SELECT to_regclass('kaynak_index.registry') IS NOT NULL")
     known = await cursor.fetchone()
@@ -102,7 +112,7 @@ async def write(
     upserts: Sequence[Point],
     deletes: Sequence[UUID],
     revision: int,
-    build: Build,
+    limits: Limits,
 ) -> None:
     """Writes everything in the transaction of ``connection``; the registry row makes writers take turns.
 
@@ -112,7 +122,7 @@ async def write(
         upserts: Checked points.
         deletes: Ids of documents.
         revision: What the index reflects then; 0 while it is being filled.
-        build: When the graphs are built, and how.
+        limits: When graphs are built, and how.
 
     Raises:
         CorruptIndex: The index is not registered.
@@ -132,9 +142,9 @@ async def write(
         rows = list(points.values())
         for start in range(0, len(rows), _COPIED):
             await _copy(connection, layout, rows[start : start + _COPIED])
-    # Row by row a graph takes several times as long: one that is being filled gets its graph at the end.
+    # One that is being filled gets its graph at the end.
     if revision and not known[0]:
-        await _index_if_large(connection, layout, build)
+        await build_at_once(connection, layout, limits)
 
 
 async def _copy(connection: Connection, layout: Layout, points: Sequence[Point]) -> None:
@@ -168,25 +178,3 @@ def _dumps(value: Any) -> bytes:
         import json
 
         return json.dumps(value, default=list).encode()  # numbers beyond 64 bits
-
-
-async def _index_if_large(connection: Connection, layout: Layout, build: Build) -> None:
-    """Builds the indexes once exact search would take too long.
-
-    Until then rows go in without the work that HNSW is, which is most of the work of a write; and a graph
-    that is built at once, in memory, is made several times as fast as one that grows row by row.
-    """
-    cursor = await connection.execute(
-        f"SELECT count(*) FROM (SELECT 1 FROM {layout.table} LIMIT {build.rows + 1}) AS counted"
-    )
-    counted = await cursor.fetchone()
-    if counted is None or counted[0] <= build.rows:
-        return
-    cursor = await connection.execute(f"SELECT count(*) FROM {layout.table}")
-    counted = await cursor.fetchone() or (0,)
-    for one in layout.indexed_fields:
-        megabytes = layout.build_megabytes(one, counted[0], build.megabytes)
-        await connection.execute(f"SET LOCAL maintenance_work_mem = '{megabytes}MB'")
-        await connection.execute(layout.create_index(one))
-    await connection.execute("UPDATE kaynak_index.registry SET indexed = true WHERE name = %s", [layout.name])
-    await connection.execute(f"ANALYZE {layout.table} (payload)")
