@@ -35,7 +35,7 @@ from kaynak.generation.models import Ledger, Models, Spending
 from kaynak.generation.queueing import QueuedAsker
 from kaynak.generation.verifying import Verifiers
 from kaynak.identity import Identity, Sharing
-from kaynak.indexing import Collections, Doctor, Estimating, Followers, Indexes
+from kaynak.indexing import Collections, Doctor, Estimating, Followers, Indexes, Proving
 from kaynak.ingestion import Deleting, Documents, Intake, Pipeline, Storing
 from kaynak.jobs import Jobs, Running, Worker, enqueue
 from kaynak.limiting import Rates
@@ -214,7 +214,7 @@ async def _assemble(settings: Settings, stack: AsyncExitStack, *, connections: i
         sharing=Sharing(catalog),
         intake=Intake(catalog, storing, enqueue),
         documents=documents,
-        deleting=Deleting(catalog, documents, doctor),
+        deleting=Deleting(catalog, documents, Proving(catalog, blobs, followers)),
         places=Places(catalog, blobs, pictures),
         jobs=Jobs(catalog),
         searcher=AuditedSearcher(searcher, catalog.audit),

@@ -9,6 +9,7 @@ from kaynak.indexing.followers import Followers
 from kaynak.indexing.indexes import Indexes, Wanted
 from kaynak.indexing.listening import listen
 from kaynak.indexing.parts import Embedders, Parts
+from kaynak.indexing.proving import Proving
 
 __all__ = [
     "Collections",
@@ -18,6 +19,7 @@ __all__ = [
     "Followers",
     "Indexes",
     "Parts",
+    "Proving",
     "Wanted",
     "collect_orphans",
     "cut",

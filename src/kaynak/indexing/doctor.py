@@ -1,29 +1,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator
 from contextlib import suppress
-from uuid import UUID
 
 from kaynak.catalog import (
     BlobStore,
     Catalog,
     contents,
-    embeddings_left,
     generations_ever,
     incomplete,
     miscounted,
-    originals_of,
     recount,
-    remains,
-    texts_of,
 )
 from kaynak.domain import (
     Action,
     Ailment,
     CatalogUnavailable,
     CollectionNotFound,
-    Condition,
     CorruptIndex,
     Examination,
     Finding,
@@ -31,7 +25,6 @@ from kaynak.domain import (
     GenerationNotFound,
     KaynakError,
     Misconfigured,
-    Op,
     Permission,
     Scope,
     Unavailable,
@@ -44,7 +37,6 @@ from kaynak.indexing.parts import Parts
 
 _PRIVATE = "memory"
 _AGAIN_SECONDS = 1.0
-_ASKED = 1000
 
 
 class Doctor:
@@ -90,76 +82,6 @@ class Doctor:
                 scope, Action.INDEX_REPAIRED, "", findings=len(findings), repaired=sum(one.repaired for one in findings)
             )
         return Examination(tuple(dict.fromkeys(checked)), tuple(dict.fromkeys(unchecked)), tuple(findings))
-
-    async def proof(
-        self, scope: Scope, collection: str, documents: Mapping[UUID, str]
-    ) -> Callable[[], Awaitable[Examination]]:
-        """Notes what there is of documents that are about to be deleted.
-
-        Args:
-            scope: Who asks.
-            collection: Where they are.
-            documents: Their external ids, by id.
-
-        Returns:
-            What looks afterwards in every store whether anything is left.
-
-        Raises:
-            CollectionNotFound: There is no such collection, or not for this caller.
-        """
-        async with self._catalog.read() as unit:
-            found = await unit.collections.get(scope, collection)
-            generations = await unit.generations.followed(found.id)
-            own = await originals_of(unit.connection, list(documents))
-            texts = await texts_of(unit.connection, list(documents))
-        return lambda: self.traces(generations, documents, own, texts)
-
-    async def traces(
-        self,
-        generations: Sequence[Generation],
-        documents: Mapping[UUID, str],
-        originals: Sequence[bytes],
-        texts: Sequence[bytes] = (),
-    ) -> Examination:
-        """Looks in every store for documents that were deleted.
-
-        Args:
-            generations: Of their collection.
-            documents: Their external ids, by id.
-            originals: Keys of those of their originals that no other document has.
-            texts: Hashes of what was embedded of them.
-        """
-        findings: list[Finding] = []
-        async with self._catalog.read() as unit:
-            rows = await remains(unit.connection, list(documents)) + await embeddings_left(unit.connection, texts)
-        files = [key for key in originals if await self._blobs.exists(key)]
-        for where, count in (("catalog", rows), ("originals", len(files))):
-            if count:
-                findings.append(Finding(where, Ailment.ORPHANED, count, f"{count:,} traces are left.", hint=REPAIR))
-        checked, unchecked = ["catalog", "originals"], []
-        names = list(documents.values())
-        for generation in generations:
-            try:
-                followers = self._followers.of(generation)
-            except KaynakError as error:  # made with an engine that this process does not have
-                unchecked.append(f"generation {generation.key}: {error.message}")
-                continue
-            for follower in followers:
-                target = follower.target
-                where = f"{getattr(generation.spec, target.side).name} {generation.key}"
-                try:
-                    count = 0
-                    for start in range(0, len(names), _ASKED):
-                        condition = Condition("_id", Op.IN, tuple(names[start : start + _ASKED]))
-                        count += await target.engine.count(target.key, condition)
-                except KaynakError as error:
-                    unchecked.append(f"{where}: {error.message}")
-                    continue
-                checked.append(where)
-                if count:
-                    said = f"{count:,} passages are left."
-                    findings.append(Finding(where, Ailment.ORPHANED, count, said, hint=REPAIR))
-        return Examination(tuple(checked), tuple(unchecked), tuple(findings))
 
     async def _catalog_findings(self, *, repair: bool) -> AsyncIterator[Finding]:
         async with self._catalog.read() as unit:

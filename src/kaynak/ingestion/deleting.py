@@ -5,7 +5,7 @@ from uuid import UUID
 
 from kaynak.catalog import Catalog, chosen, count_chosen
 from kaynak.domain import Deletion, Examination, Filter, Permission, Scope
-from kaynak.indexing import Doctor
+from kaynak.indexing import Proving
 from kaynak.ingestion.documents import Documents
 
 AT_ONCE = 10_000
@@ -18,14 +18,14 @@ class Deleting:
     Args:
         catalog: Knows which documents match.
         documents: Deletes them.
-        doctor: Looks whether anything is left.
+        proving: Looks whether anything is left.
         portion: How many are deleted, and looked for, together.
     """
 
-    def __init__(self, catalog: Catalog, documents: Documents, doctor: Doctor, *, portion: int = AT_ONCE) -> None:
+    def __init__(self, catalog: Catalog, documents: Documents, proving: Proving, *, portion: int = AT_ONCE) -> None:
         self._catalog = catalog
         self._documents = documents
-        self._doctor = doctor
+        self._proving = proving
         self._portion = portion
 
     async def delete(self, scope: Scope, collection: str, documents: Mapping[UUID, str]) -> Examination:
@@ -40,7 +40,7 @@ class Deleting:
             CollectionNotFound: There is no such collection, or not for this caller.
             Forbidden: The caller may not change it.
         """
-        proof = await self._doctor.proof(scope, collection, documents)
+        proof = await self._proving.proof(scope, collection, documents)
         await self._documents.delete_many(scope, collection, list(documents))
         return await proof()
 

@@ -29,7 +29,7 @@ from kaynak.engines.pgvector import PgVectorEngine
 from kaynak.engines.qdrant import QdrantDense
 from kaynak.engines.qdrant.edge import EdgeTransport
 from kaynak.engines.tantivy import TantivyEngine
-from kaynak.indexing import Doctor, Followers, Indexes, Wanted
+from kaynak.indexing import Doctor, Followers, Indexes, Proving, Wanted
 from kaynak.ingestion import Documents
 from kaynak.jobs import enqueue
 from kaynak.testing.doomed_worker import REAL
@@ -164,7 +164,8 @@ async def test_another_model_under_the_same_name(workshop: Workshop, doctor: Doc
     assert ailments(await doctor.examine(OWNER)) == [("generation g1", Ailment.MISCONFIGURED, 1)]
 
 
-async def test_deletion_leaves_no_trace(workshop: Workshop, doctor: Doctor) -> None:
+async def test_deletion_leaves_no_trace(workshop: Workshop) -> None:
+    proving = Proving(workshop.catalog, workshop.blobs, workshop.followers)
     indexes = Indexes(workshop.catalog, workshop.parts, workshop.followers)
     begun = await indexes.build(OWNER, "handbook", Wanted(chunker=PartSpec("sentence")))
     assert [now async for now in indexes.watch(OWNER, "handbook", begun.id)][-1].state == "ready"
@@ -173,10 +174,10 @@ async def test_deletion_leaves_no_trace(workshop: Workshop, doctor: Doctor) -> N
         generations = await unit.generations.followed()
         original = await unit.versions.original(OWNER, document.id)
     asked = ({document.id: "d03"}, [original.content_hash])
-    before = await doctor.traces(generations, *asked)
+    before = await proving.traces(generations, *asked)
     assert len(before.findings) == 6
     await workshop.documents.delete(OWNER, document.id)
-    after = await doctor.traces(generations, *asked)
+    after = await proving.traces(generations, *asked)
     assert after.findings == after.unchecked == ()
     assert after.checked == ("catalog", "originals", "pgvector g1", "tantivy g1", "pgvector g2", "tantivy g2")
 
@@ -287,7 +288,7 @@ async def test_deleting_where_a_store_is_not_part_of_the_process(workshop: Works
     assert [now async for now in indexes.watch(OWNER, "handbook", begun.id)][-1].state == "ready"
     parts = replace(workshop.parts, dense={"memory": workshop.dense["memory"]})
     followers = Followers(workshop.catalog, parts)
-    elsewhere = Doctor(workshop.catalog, workshop.blobs, parts, followers)
+    elsewhere = Proving(workshop.catalog, workshop.blobs, followers)
     document = await workshop.documents.find(OWNER, "handbook", "d03")
     looked = await elsewhere.proof(OWNER, "handbook", {document.id: "d03"})
     await Documents(workshop.catalog, workshop.blobs, followers, enqueue).delete(OWNER, document.id)

@@ -26,7 +26,7 @@ from kaynak.engines.memory import MemoryDense, MemoryLexical
 from kaynak.engines.qdrant import QdrantLexical
 from kaynak.engines.qdrant.edge import EdgeTransport
 from kaynak.engines.tantivy import TantivyEngine
-from kaynak.indexing import Doctor, Estimating, Followers, Indexes, Wanted, follower, preparing
+from kaynak.indexing import Doctor, Estimating, Followers, Indexes, Proving, Wanted, follower, preparing
 from kaynak.testing.fake_embedder import FakeEmbedder
 from kaynak.testing.fake_sparse import token
 from kaynak.testing.tiny_m3 import write_tiny_m3
@@ -138,7 +138,8 @@ async def test_documents_come_change_and_go(workshop: Workshop, indexes: Indexes
                 await asyncio.sleep(0.05)
     assert len(weighed(workshop)) == len(set(weighed(workshop)))
     gone = await workshop.documents.find(OWNER, "handbook", "d05")
-    proof = await doctor.proof(OWNER, "handbook", {gone.id: "d05"})
+    proving = Proving(workshop.catalog, workshop.blobs, workshop.followers)
+    proof = await proving.proof(OWNER, "handbook", {gone.id: "d05"})
     before = await kept(workshop)
     await workshop.documents.delete(OWNER, gone.id)
     examination = await proof()

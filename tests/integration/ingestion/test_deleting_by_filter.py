@@ -38,7 +38,7 @@ assert OLD is not None
 async def kaynak(database_url: str, tmp_path: Path) -> AsyncIterator[Kaynak]:
     """Twelve documents of as many years, from 2010, in portions of four."""
     async with opened(tmp_path, database_url) as plain:
-        made = replace(plain, deleting=Deleting(plain.catalog, plain.documents, plain.doctor, portion=4))
+        made = replace(plain, deleting=Deleting(plain.catalog, plain.documents, plain.deleting._proving, portion=4))
         stop = asyncio.Event()
         working = asyncio.create_task(made.worker.run(stop))
         await made.collections.create(OWNER, "papers")

@@ -20,8 +20,8 @@ _LOOK_SECONDS = 1.0
 """How often one looks whether another process has built it."""
 _PATIENCE = "2s"
 
-_ALONE = "building index"
-"""The phase that is nearly all of the work, as the server calls it."""
+_UNDISTURBED = "SET statement_timeout = 0; SET client_connection_check_interval = 0"
+"""The second is so that the server goes on without whoever began it."""
 
 
 class Limits(NamedTuple):
@@ -104,7 +104,7 @@ class Building:
             # A pooler between us and the server would give these settings to others.
             if backend == connection.info.backend_pid:
                 megabytes = layout.build_megabytes(field, rows, most)
-                await connection.execute(f"SET maintenance_work_mem = '{megabytes}MB'; SET statement_timeout = 0")
+                await connection.execute(f"SET maintenance_work_mem = '{megabytes}MB'; {_UNDISTURBED}")
             await _left_to_the_server(connection, layout.create_index(field, concurrently=True))
         return True
 
@@ -211,7 +211,7 @@ async def _progress(connection: Connection, layout: Layout, done: int) -> Making
     fields = len(layout.indexed_fields)
     if phase.startswith("waiting"):
         return Making(f"building {what} waits for other transactions of the database")
-    if not phase.startswith(_ALONE):
+    if phase.startswith("index validation"):
         return Making(f"checking {what}")
     share = (done + blocks / total) / fields if total else done / fields or None
     return Making(f"building {what}", share)
