@@ -27,6 +27,7 @@ import threading
 import time
 from contextlib import ExitStack, closing
 from pathlib import Path
+from typing import cast
 from uuid import UUID, uuid4
 
 import numpy as np
@@ -42,6 +43,7 @@ from kaynak.engines import (
     DenseEngine,
     DenseSpec,
     EngineOptions,
+    FinishingEngine,
     MilvusOptions,
     Point,
     VectorField,
@@ -109,6 +111,8 @@ async def load(
         await engine.search(INDEX, vectors[0], 1)
         if (settle := getattr(engine, "settle", None)) is not None:
             await settle()
+        if engine.capabilities.finishes:
+            await cast("FinishingEngine", engine).finish(INDEX)
     if milvus is not None:
         await asyncio.to_thread(graph_of_milvus, milvus)
         return time.perf_counter() - started

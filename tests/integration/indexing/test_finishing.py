@@ -55,7 +55,8 @@ class Held(MemoryDense):
 
 
 @pytest.fixture
-async def workshop(catalog: Catalog, tmp_path: Path) -> AsyncIterator[Workshop]:
+async def workshop(catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Workshop]:
+    monkeypatch.setattr("kaynak.indexing.indexes._STEP_SECONDS", 0.3)
     engine = PgVectorEngine(catalog.url, connections=3, exact_rows=5, at_once=5)
     made = Workshop(
         catalog,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -16,10 +17,13 @@ from kaynak.domain import (
     OWNER,
     Ailment,
     Conflict,
+    EngineUnavailable,
     GenerationNotFound,
     GenerationState,
     IndexGeneration,
     InvalidRequest,
+    KaynakError,
+    Making,
     PartSpec,
 )
 from kaynak.ingestion import Upload
@@ -83,6 +87,32 @@ async def test_a_generation_from_estimate_to_removal(kaynak: Kaynak, tmp_path: P
         found = await client.repair()
         assert not found.healthy
         assert [(one.where, one.ailment) for one in found.findings] == [("originals", Ailment.MISSING)]
+
+
+async def test_what_is_being_made_is_told_as_it_is_at_that_moment(
+    kaynak: Kaynak, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    making: list[Making | KaynakError] = [
+        Making("building the graph", 0.5),
+        EngineUnavailable("It is away."),
+        Making("…"),
+    ]
+
+    async def unfinished(name: str) -> Making:
+        told = making.pop(0)
+        if isinstance(told, KaynakError):
+            raise told
+        return told
+
+    (only,) = await kaynak.indexes.list(OWNER, "handbook")
+    engine = kaynak.indexes._parts.dense_of(only.generation)
+    monkeypatch.setattr(engine, "unfinished", unfinished, raising=False)
+    monkeypatch.setattr(engine, "capabilities", replace(engine.capabilities, finishes=True))
+    transport = httpx.ASGITransport(create_app(kaynak), raise_app_exceptions=False)
+    async with AsyncClient("http://127.0.0.1", transport=transport) as client:
+        for wanted in (Making("building the graph", 0.5), None, Making("…")):
+            (found,) = await client.indexes("handbook")
+            assert [one.making for one in found.sides] == [wanted, None]
 
 
 async def test_without_await(kaynak: Kaynak) -> None:

@@ -19,6 +19,7 @@ from kaynak.domain import (
     IndexEstimate,
     IndexGeneration,
     IndexVerdict,
+    Making,
     SideState,
     new_id,
 )
@@ -27,10 +28,12 @@ NOW = datetime(2026, 1, 2, tzinfo=UTC)
 COLLECTION = new_id()
 
 
-def generation(number: int, *, active: bool = False, error: str | None = None, **more: Any) -> IndexGeneration:
+def generation(
+    number: int, *, active: bool = False, error: str | None = None, making: Making | None = None, **more: Any
+) -> IndexGeneration:
     made = Generation(number, COLLECTION, GenerationSpec(), "c", "e", 8, active)
     sides = (
-        SideState("dense", "", 3 if more.get("state") is None else 0, None, 0, 40, error, NOW),
+        SideState("dense", "", 3 if more.get("state") is None else 0, None, 0, 40, error, NOW, making),
         SideState("lexical", "host", 3, None, 0, 0, None, NOW),
     )
     fields = {"state": GenerationState.READY, "faults": 0, "verdict": None} | more
@@ -61,7 +64,7 @@ class Indexes:
     async def list(self, scope, name):
         return [
             generation(2, state=GenerationState.BUILDING, error="Qdrant is away.", faults=2),
-            generation(1, active=True, verdict=GOOD),
+            generation(1, active=True, verdict=GOOD, making=Making("checking the graph")),
         ]
 
     async def get(self, scope, name, number):
@@ -80,6 +83,7 @@ class Indexes:
     async def watch(self, scope, name, number):
         yield generation(2, state=GenerationState.BUILDING)
         yield generation(2, state=GenerationState.BUILDING, error="The key is wrong.")
+        yield generation(2, state=GenerationState.BUILDING, making=Making("building the graph", 0.434))
         yield generation(2)
 
     async def verify(self, scope, name, number, *, questions, sample):
@@ -110,9 +114,17 @@ def test_listing_says_what_is_waited_for(kaynak, indexes):
     assert "searched" in listed.stdout
     assert "building" in listed.stdout
     assert "Generation 2, dense: Qdrant is away." in listed.stderr
+    assert "Generation 1, dense: checking the graph" in listed.stderr
     assert "cannot take 2 documents" in listed.stderr
     items = kaynak("index", "list", "handbook", "--json").document["items"]
     assert [(one["id"], one["active"], one["state"]) for one in items] == [(2, False, "building"), (1, True, "ready")]
+
+
+def test_building_says_how_far_it_is(kaynak, indexes, monkeypatch):
+    monkeypatch.setattr("kaynak.cli.index._SAID_SECONDS", 0.0)
+    said = kaynak("index", "build", "handbook").stderr
+    assert "dense waits: The key is wrong." in said
+    assert "Generation 2: 50 of 100 passages embedded, dense: building the graph, 43%, lexical done" in said
 
 
 def test_building_names_parts_and_parameters(kaynak, indexes):

@@ -37,6 +37,27 @@ def test_one_holds_the_lock_and_death_lets_go_of_it(tmp_path: Path) -> None:
     assert asyncio.run(_try(tmp_path)) is True
 
 
+def test_one_that_waits_has_it_as_soon_as_the_other_lets_go(tmp_path: Path) -> None:
+    async def wait() -> tuple[bool, bool]:
+        begun = asyncio.Event()
+
+        async def hold() -> None:
+            async with local_lock(tmp_path, "g1-lexical"):
+                begun.set()
+                await asyncio.sleep(0.1)
+
+        holding = asyncio.create_task(hold())
+        await begun.wait()
+        async with local_lock(tmp_path, "g1-lexical", 0.01) as first:
+            pass
+        async with local_lock(tmp_path, "g1-lexical", 10) as second:
+            pass
+        await holding
+        return first, second
+
+    assert asyncio.run(wait()) == (False, True)
+
+
 def test_within_a_process_too(tmp_path: Path) -> None:
     async def nested() -> tuple[bool, bool]:
         async with local_lock(tmp_path, "g1-lexical") as first, local_lock(tmp_path, "g1-lexical") as second:
