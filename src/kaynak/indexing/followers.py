@@ -215,7 +215,7 @@ class Followers:
             await self.rest()
 
     async def rest(self, timeout: float = 10.0) -> None:
-        """Waits for writes that have begun; the engines must not be closed under them. Gives up what is finished."""
+        """Waits for writes that have begun, and not for graphs; the engines must not be closed under either."""
         await self._finishing.rest()
         working = {task for pair in self._followers.values() for follower in pair for task in follower.working}
         working |= {task for task in self._leaving if not task.done()}

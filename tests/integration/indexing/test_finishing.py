@@ -18,6 +18,7 @@ from kaynak.engines import Point
 from kaynak.engines.memory import MemoryDense, MemoryLexical
 from kaynak.engines.pgvector import PgVectorEngine
 from kaynak.indexing import Followers, Indexes, Proving, Wanted
+from kaynak.indexing.locks import shared_lock
 from kaynak.ingestion import Deleting, documents
 from kaynak.testing.workshop import Workshop
 
@@ -117,6 +118,39 @@ async def deleted(workshop: Workshop, name: str, patience: float = 10.0) -> Exam
     proving = Proving(workshop.catalog, workshop.blobs, workshop.followers, patience=patience)
     deleting = Deleting(workshop.catalog, workshop.documents, proving)
     return await deleting.delete(OWNER, "handbook", {document.id: name})
+
+
+async def test_whoever_waits_for_an_index_has_it_next(workshop: Workshop) -> None:
+    catalog = workshop.catalog
+    holding = asyncio.Event()
+    let_go = asyncio.Event()
+
+    async def hold() -> None:
+        async with shared_lock(catalog, 1, "dense") as held:
+            assert held
+            holding.set()
+            await let_go.wait()
+
+    async def wait(patience: float) -> bool:
+        async with shared_lock(catalog, 1, "dense", patience) as held:
+            return held
+
+    first = asyncio.create_task(hold())
+    await holding.wait()
+    assert not await wait(0)
+    assert not await wait(0.05)
+    second = asyncio.create_task(wait(20))
+    async with asyncio.timeout(10):
+        while True:
+            async with catalog.read() as unit:
+                found = await unit.connection.exec_driver_sql(
+                    "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+                )
+                if found.scalar_one():
+                    break
+    let_go.set()
+    assert await second
+    await first
 
 
 async def test_people_see_how_far_the_graph_is(workshop: Workshop, indexes: Indexes) -> None:

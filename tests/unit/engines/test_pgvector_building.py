@@ -132,7 +132,8 @@ def test_nothing_waits_for_a_build(database_url: str) -> None:
                     await engine.apply(NAME, [point(500, 500)], [document(3)], 8)
                     assert await engine.revision(NAME) == 8
                     assert await engine.count(NAME) == 100
-                    assert (await engine.search(NAME, vector(500), 1, exact=True)).ids == (500,)
+                    for exact in (False, True):
+                        assert (await engine.search(NAME, vector(500), 1, exact=exact)).ids == (500,)
                 assert builds(database_url)
         await engine.finish(NAME)
         found = await engine.search(NAME, vector(500), 100)

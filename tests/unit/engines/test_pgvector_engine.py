@@ -115,6 +115,8 @@ def test_errors_have_meanings() -> None:
         (errors.DiskFull("no space"), StorageFull),
         (errors.IndexCorrupted("bad"), CorruptIndex),
         (errors.DeadlockDetected("deadlock"), EngineUnavailable),
+        (errors.LockNotAvailable("another one has it"), EngineUnavailable),
+        (errors.QueryCanceled("somebody wanted it"), EngineUnavailable),
         (errors.ReadOnlySqlTransaction("a replica"), EngineUnavailable),
         (errors.InsufficientPrivilege("no"), Misconfigured),
         (errors.UndefinedObject('type "halfvec" does not exist'), Misconfigured),
