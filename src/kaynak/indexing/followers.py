@@ -16,7 +16,6 @@ from kaynak.domain import (
     GenerationNotFound,
     IndexSide,
     KaynakError,
-    RevisionTimeout,
 )
 from kaynak.indexing.finishing import Finishing
 from kaynak.indexing.follower import Follower, Step
@@ -24,6 +23,7 @@ from kaynak.indexing.listening import listen
 from kaynak.indexing.locks import host_of
 from kaynak.indexing.parts import Parts
 from kaynak.indexing.preparing import Preparing
+from kaynak.indexing.reaching import BUSY_SECONDS, forget, reach
 from kaynak.indexing.target import DenseTarget, LexicalTarget
 
 POLL_SECONDS = 3.0
@@ -31,7 +31,6 @@ POLL_SECONDS = 3.0
 AT_A_TIME = 4
 """Indexes that one process writes at the same time."""
 
-_BUSY_SECONDS = 0.05
 _BACKOFF_LEAST, _BACKOFF_MOST = 0.25, 30.0
 _log = structlog.get_logger(__name__)
 
@@ -120,7 +119,7 @@ class Followers:
         """
         until = time.monotonic() + timeout
         followers = self.of(generation or await self._generation(collection_id))
-        reaching = [asyncio.create_task(self._reach(follower, revision, until)) for follower in followers]
+        reaching = [asyncio.create_task(reach(follower, revision, until)) for follower in followers]
         try:
             await asyncio.gather(*reaching)
         finally:
@@ -141,21 +140,11 @@ class Followers:
             generations = await unit.generations.followed(collection_id)
             revision = await unit.changes.revision(collection_id)
 
-        async def forget(generation: Generation, side: int) -> None:
-            follower = self.of(generation)[side]
-            # One that is being filled does not follow yet, and may have them.
-            while not await follower.revision():
-                patience = max(0.0, until - time.monotonic())
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(patience):
-                        if await follower.renew(documents, patience):
-                            return
-                if time.monotonic() >= until:
-                    raise RevisionTimeout("An index is just being filled.")
-            await self._reach(follower, revision, until)
+        async def of_index(generation: Generation, side: int) -> None:
+            await forget(self.of(generation)[side], documents, revision, until)
 
         done = await asyncio.gather(
-            *(forget(generation, side) for generation in generations for side in (0, 1)),
+            *(of_index(generation, side) for generation in generations for side in (0, 1)),
             return_exceptions=True,
         )
         for error in done:
@@ -164,7 +153,7 @@ class Followers:
 
     async def reach(self, follower: Follower, revision: int, timeout: float) -> None:
         """As `catch_up`, for one index."""
-        await self._reach(follower, revision, time.monotonic() + timeout)
+        await reach(follower, revision, time.monotonic() + timeout)
 
     async def fill(self, generation: Generation, seconds: float) -> None:
         """Helps for about ``seconds`` to fill the indexes of a generation that is being built.
@@ -275,7 +264,7 @@ class Followers:
                 if step is not Step.BUSY:
                     await follower.waits(follower.trouble)
                 if step is Step.BUSY:
-                    await asyncio.sleep(_BUSY_SECONDS * 4)
+                    await asyncio.sleep(BUSY_SECONDS * 4)
                     if await follower.revision() >= await self._revision(target.generation.collection_id):
                         step = Step.DONE
                 if step is Step.DONE and follower not in self._again:
@@ -312,38 +301,6 @@ class Followers:
             await unit.generations.built(generation.id)
         self._built.add(generation.id)
 
-    async def _reach(self, follower: Follower, revision: int, until: float) -> None:
-        """Steps, or waits for another process that does, until the index reflects ``revision``."""
-        if follower.known >= revision or await _quiet(follower) >= revision:
-            return
-        wait = _BUSY_SECONDS
-        unavailable: EngineUnavailable | None = None
-        while True:
-            try:
-                async with asyncio.timeout(max(0.0, until - time.monotonic())):
-                    step = await follower.step()
-                if follower.known >= revision:
-                    return
-                if step is Step.DONE:
-                    raise RevisionTimeout(f"The collection has no revision {revision} yet.", hint="Ask for one it has.")
-                if step is Step.MORE:
-                    continue
-            except EngineUnavailable as error:
-                unavailable = error
-            except TimeoutError:
-                pass
-            if time.monotonic() >= until:
-                if unavailable is not None:
-                    raise unavailable
-                raise RevisionTimeout(
-                    f"The {follower.target.side} index has not reached revision {revision} yet.",
-                    hint="Try again in a moment.",
-                )
-            await asyncio.sleep(wait)
-            wait = min(0.5, wait * 1.5)
-            if await _quiet(follower) >= revision:
-                return
-
     async def _generation(self, collection_id: UUID) -> Generation:
         async with self._catalog.read() as unit:
             return await unit.generations.active(collection_id)
@@ -351,11 +308,3 @@ class Followers:
     async def _revision(self, collection_id: UUID) -> int:
         async with self._catalog.read() as unit:
             return await unit.changes.revision(collection_id)
-
-
-async def _quiet(follower: Follower) -> int:
-    """Returns the revision of an index; what is known of it while the engine is away."""
-    try:
-        return await follower.revision()
-    except EngineUnavailable:
-        return follower.known

@@ -57,8 +57,8 @@ class Building:
     """Builds what makes searches fast where that takes minutes or hours.
 
     It is built concurrently. A plain build locks the table against writes, so nothing could be deleted for as long; of
-    30,000 vectors it took 19.8 and 20.0 s of processor time, the concurrent one 20.6 and 20.8. And as that commits by
-    itself, the server ends it whatever becomes of who began it.
+    60,000 vectors of 384 dimensions it took 40.0 s of processor time, and the concurrent one 39.6. And as that commits
+    by itself, the server goes on with it whatever becomes of who began it.
 
     Args:
         pool: Where the tables are.
