@@ -166,12 +166,21 @@ def test_the_server_goes_on_without_whoever_began_it(database_url: str) -> None:
 
 
 def test_it_goes_on_when_a_process_is_killed(database_url: str) -> None:
+    with psycopg.connect(database_url, autocommit=True) as admin:
+        # As the embedded server has it, but for a hundred times as often.
+        admin.execute(
+            psycopg.sql.SQL("ALTER DATABASE {} SET client_connection_check_interval = '20ms'").format(
+                psycopg.sql.Identifier(admin.info.dbname)
+            )
+        )
+
     async def work(engine: PgVectorEngine) -> None:
         await filled(engine)
         with an_old_snapshot(database_url), subprocess.Popen([sys.executable, "-c", BUILDER, database_url]) as other:
             await held(engine)
             other.kill()
             other.wait()
+            await asyncio.sleep(0.5)
             assert WAITS in str(await engine.unfinished(NAME))
             (begun,) = indexes(database_url)
         await engine.finish(NAME)
