@@ -297,6 +297,8 @@ async def run(args: argparse.Namespace, url: str, folder: Path) -> None:
         for follower in followers.of(collection.generation):
             await follower.target.create()
         await followers.catch_up(collection.id, collection.revision, 3600)
+        for follower in followers.of(collection.generation):
+            await follower.finish()
         print(f"indexed in {time.perf_counter() - begin:.0f} s", flush=True)
         people = people_of(collection, named, readers)
         measuring = Measuring(searcher, engine, vectors, await numbers_of(catalog), args.mode)
