@@ -1,17 +1,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from enum import Enum
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 from uuid import UUID
 
 import structlog
 
 from kaynak.catalog import Catalog, Unit
-from kaynak.domain import CorruptIndex, Filter
+from kaynak.domain import CorruptIndex
 from kaynak.engines import FinishingEngine
 from kaynak.indexing.locks import try_shared_lock
 from kaynak.indexing.preparing import Preparing
@@ -27,6 +27,7 @@ PREPARED = 100
 """Documents that are made ready together, where they are not."""
 
 _SLACK = 1.0
+T = TypeVar("T")
 _log = structlog.get_logger(__name__)
 
 
@@ -124,11 +125,11 @@ class Follower:
         await cast("FinishingEngine", self.target.engine).finish(self.target.key)
         self._finished_at = known
 
-    async def count(self, condition: Filter, revision: int, patience: float) -> int | None:
-        """Returns how many entries match, once no write can be under way that knows less than ``revision``.
+    async def settled(self, look: Callable[[], Awaitable[T]], revision: int, patience: float) -> T | None:
+        """Returns what ``look`` does, once no write can be under way that knows less than ``revision``.
 
         Args:
-            condition: What to count.
+            look: Looks into the index.
             revision: Of the collection.
             patience: Seconds for which a write that is under way is waited for.
 
@@ -139,12 +140,12 @@ class Follower:
             EngineUnavailable: The engine does not answer.
             CorruptIndex: The index is missing or damaged.
         """
-        target = self.target
         if await self.revision() >= revision:
-            return await target.engine.count(target.key, condition)
+            return await look()
         with suppress(TimeoutError):
-            async with asyncio.timeout(patience + _SLACK), self._turn.taken(patience) as held:
-                return await target.engine.count(target.key, condition) if held else None
+            async with asyncio.timeout(patience + _SLACK) as limit, self._turn.taken(patience) as held:
+                limit.reschedule(None)
+                return await look() if held else None
         return None
 
     async def renew(self, documents: Sequence[UUID], patience: float = 0.0) -> bool:

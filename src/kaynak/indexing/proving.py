@@ -8,11 +8,14 @@ from kaynak.domain import Ailment, Condition, Examination, Finding, Generation, 
 from kaynak.indexing.examining import REPAIR
 from kaynak.indexing.follower import Follower
 from kaynak.indexing.followers import Followers
+from kaynak.indexing.target import Target
 
 PATIENCE_SECONDS = 10.0
 """How long a write is waited for that may know less than the deletion."""
 
-_ASKED = 1000
+_SCANNED = 10
+"""Of so many passages for each document all are looked through: to ask for many names takes some stores longer."""
+_ASKED = 200
 
 
 class Proving:
@@ -80,7 +83,6 @@ class Proving:
             if count:
                 findings.append(Finding(where, Ailment.ORPHANED, count, f"{count:,} traces are left.", hint=REPAIR))
         checked, unchecked = ["catalog", "originals"], []
-        names = list(documents.values())
         for generation in generations:
             try:
                 followers = self._followers.of(generation)
@@ -90,7 +92,7 @@ class Proving:
             for follower in followers:
                 where = f"{getattr(generation.spec, follower.target.side).name} {generation.key}"
                 try:
-                    left = await self._left(follower, names)
+                    left = await self._left(follower, documents)
                 except KaynakError as error:
                     unchecked.append(f"{where}: {error.message}")
                     continue
@@ -102,18 +104,20 @@ class Proving:
                     findings.append(_finding(where, left, building=generation.id in building))
         return Examination(tuple(checked), tuple(unchecked), tuple(findings))
 
-    async def _left(self, follower: Follower, names: Sequence[str]) -> int | None:
+    async def _left(self, follower: Follower, documents: Mapping[UUID, str]) -> int | None:
         """Returns how many passages an index has; None if a write that began before may yet bring some."""
         async with self._catalog.read() as unit:
             revision = await unit.changes.revision(follower.target.generation.collection_id)
-        left = 0
-        for start in range(0, len(names), _ASKED):
-            condition = Condition("_id", Op.IN, tuple(names[start : start + _ASKED]))
-            count = await follower.count(condition, revision, self._patience)
-            if count is None:
-                return None
-            left += count
-        return left
+        return await follower.settled(lambda: _count(follower.target, documents), revision, self._patience)
+
+
+async def _count(target: Target, documents: Mapping[UUID, str]) -> int:
+    engine, key = target.engine, target.key
+    if await engine.count(key) <= _SCANNED * len(documents):
+        return sum([document in documents async for _, document in engine.scan(key)])
+    names = list(documents.values())
+    portions = [tuple(names[start : start + _ASKED]) for start in range(0, len(names), _ASKED)]
+    return sum([await engine.count(key, Condition("_id", Op.IN, portion)) for portion in portions])
 
 
 def _finding(where: str, count: int, *, building: bool) -> Finding:
