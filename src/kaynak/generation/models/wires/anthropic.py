@@ -15,6 +15,7 @@ from kaynak.generation.models.wires.protocol import (
     ListedModel,
     WireRequest,
     count,
+    named,
     sent,
 )
 
@@ -83,7 +84,7 @@ class _Decoder(Decoder):
                 return str(delta["text"]) if delta.get("text") else "" if delta.get("thinking") else None
             case "message_start":
                 message = document.get("message") or {}
-                self.model = message.get("model")
+                self.model = named(message.get("model"))
                 self._count(message.get("usage") or {})
             case "message_delta":
                 reason = (document.get("delta") or {}).get("stop_reason")

@@ -18,6 +18,7 @@ from kaynak.generation.models.wires.protocol import (
     StreamError,
     WireRequest,
     count,
+    named,
     sent,
 )
 
@@ -77,7 +78,7 @@ class GeminiWire:
     def listed(self, document: Mapping[str, Any]) -> Sequence[ListedModel]:
         """See `Wire`."""
         return [
-            ListedModel(str(entry["name"]).removeprefix("models/"), entry.get("inputTokenLimit"))
+            ListedModel(str(entry["name"]).removeprefix("models/"), count(entry.get("inputTokenLimit")) or None)
             for entry in document.get("models") or ()
             if "generateContent" in (entry.get("supportedGenerationMethods") or ())
         ]
@@ -87,7 +88,7 @@ class _Decoder(Decoder):
     __slots__ = ()
 
     def _read(self, document: dict[str, Any], event: str) -> str | None:
-        self.model = document.get("modelVersion") or self.model
+        self.model = named(document.get("modelVersion"), self.model)
         self._count(document.get("usageMetadata"))
         if block := (document.get("promptFeedback") or {}).get("blockReason"):
             self.blocked = str(block)

@@ -16,6 +16,7 @@ from kaynak.generation.models.wires.protocol import (
     ListedModel,
     WireRequest,
     count,
+    named,
     sent,
 )
 
@@ -77,7 +78,7 @@ class _Decoder(Decoder):
     __slots__ = ()
 
     def _read(self, document: dict[str, Any], event: str) -> str | None:
-        self.model = document.get("model") or self.model
+        self.model = named(document.get("model"), self.model)
         if document.get("done") is True:
             length = document.get("done_reason") == "length"
             self.reason = FinishReason.LENGTH if length else FinishReason.STOP

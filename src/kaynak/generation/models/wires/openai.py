@@ -20,9 +20,12 @@ from kaynak.generation.models.wires.protocol import (
     StreamError,
     WireRequest,
     count,
+    named,
     sent,
 )
 
+_MOST_DOLLARS = 1e6
+"""Beyond it, what a provider says of a cost is not believed."""
 _REASONS = {"length": FinishReason.LENGTH, "content_filter": FinishReason.FILTERED}
 _WORDS = {
     TEMPERATURE: ("temperature",),
@@ -76,7 +79,11 @@ class OpenAIWire:
     def listed(self, document: Mapping[str, Any]) -> Sequence[ListedModel]:
         """See `Wire`."""
         return [
-            ListedModel(str(entry["id"]), entry.get("context_length") or entry.get("max_model_len"), _price(entry))
+            ListedModel(
+                str(entry["id"]),
+                count(entry.get("context_length")) or count(entry.get("max_model_len")) or None,
+                _price(entry),
+            )
             for entry in document.get("data") or ()
             if isinstance(entry, dict) and entry.get("id")
         ]
@@ -95,7 +102,7 @@ class _Decoder(Decoder):
         return Decoder.feed(self, frame)
 
     def _read(self, document: dict[str, Any], event: str) -> str | None:
-        self.model = document.get("model") or self.model
+        self.model = named(document.get("model"), self.model)
         if isinstance(document.get("usage"), dict):
             self._count(document["usage"])
         choices = document.get("choices") or ()
@@ -120,8 +127,9 @@ class _Decoder(Decoder):
         details = usage.get("prompt_tokens_details") or {}
         cached = count(details.get("cached_tokens"))
         self.usage = TokenUsage(count(usage.get("prompt_tokens")), count(usage.get("completion_tokens")), cached)
-        if isinstance(usage.get("cost"), int | float):
-            self.cost = float(usage["cost"])
+        cost = usage.get("cost")
+        if isinstance(cost, int | float) and not isinstance(cost, bool) and 0 <= cost < _MOST_DOLLARS:
+            self.cost = float(cost)
 
 
 def _path(provider: Provider, path: str, model: str | None = None) -> str:
@@ -140,4 +148,5 @@ def _price(entry: dict[str, Any]) -> tuple[float, float] | None:
         prompt, completion = float(pricing["prompt"]), float(pricing["completion"])  # type: ignore[index]
     except (TypeError, KeyError, ValueError):
         return None
-    return (prompt * 1e6, completion * 1e6) if prompt >= 0 and completion >= 0 else None
+    sound = 0 <= prompt < _MOST_DOLLARS and 0 <= completion < _MOST_DOLLARS
+    return (prompt * 1e6, completion * 1e6) if sound else None

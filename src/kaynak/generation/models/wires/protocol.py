@@ -12,6 +12,7 @@ from kaynak.generation.models.failures import Said, said
 from kaynak.generation.models.frames import Frame, FrameReader
 from kaynak.generation.models.providers import Provider
 
+_MOST_TOKENS = 1_000_000_000
 TEMPERATURE, MAX_TOKENS, REASONING, STREAM_OPTIONS = "temperature", "max_tokens", "reasoning", "stream_options"
 
 
@@ -196,5 +197,10 @@ def sent(call: Call, names: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[st
 
 
 def count(value: object) -> int:
-    """Returns a count of tokens as it came; 0 for what is no count."""
-    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
+    """Returns a count of tokens as it came; 0 for what is no count, or none that can be believed."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 < value < _MOST_TOKENS else 0
+
+
+def named(value: object, before: str | None = None) -> str | None:
+    """Returns the name of a model as it came; ``before`` for what is no name."""
+    return value if isinstance(value, str) and value else before
