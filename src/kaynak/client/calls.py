@@ -76,7 +76,11 @@ def pages(path: str, kind: type[ResultT], after: str | None, params: Mapping[str
 
 def sign_in(email: str, password: str) -> Call[dict[str, object]]:
     """Signs in."""
-    return Call("POST", "/v1/auth/sign-in", dict, body={"email": email, "password": password}, safe=False)
+
+    def read(value: Any) -> dict[str, object]:
+        return {name: value[name] for name in ("access_token", "refresh_token")}
+
+    return Call("POST", "/v1/auth/sign-in", read, body={"email": email, "password": password}, safe=False)
 
 
 def sign_out(refresh_token: str | None) -> Call[None]:

@@ -14,18 +14,33 @@ from kaynak.client import calls
 from kaynak.client.calls import Call, Page
 from kaynak.client.events import AnswerEvents, EventParser, cut_off
 from kaynak.client.failures import Unreachable, error_of, unreachable
-from kaynak.client.retrying import ATTEMPTS, resume_after, wait_before_retry
+from kaynak.client.retrying import ATTEMPTS, resume_after, seconds_in, wait_before_retry
 from kaynak.client.signing_in import Credentials
-from kaynak.domain import AnswerCompleted, AnswerEvent, NotFound, Unavailable
+from kaynak.domain import AnswerCompleted, AnswerEvent, KaynakError, NotFound, Unavailable
 
 ResultT = TypeVar("ResultT")
 _CONNECT_SECONDS = 5.0
 
 
-def _said(call: Call[Any], response: httpx.Response) -> Any:
-    if call.binary:
-        return response.content
-    return response.json() if response.content else None
+def _result(call: Call[ResultT], response: httpx.Response) -> ResultT:
+    """Returns what an answer says.
+
+    Raises:
+        KaynakError: It is not an answer to this call.
+    """
+    try:
+        if call.binary:
+            return call.result(response.content)
+        return call.result(response.json() if response.content else None)
+    except (AttributeError, LookupError, TypeError, ValueError) as exc:
+        raise KaynakError(
+            f"What answers at {response.url.copy_with(query=None)} is not Kaynak, or of another version.",
+            hint="Check the address; use a client of the server's version.",
+        ) from exc
+
+
+def _error(response: httpx.Response, content: bytes) -> KaynakError:
+    return error_of(response.status_code, content, seconds_in(response.headers))
 
 
 def _patience(call: Call[Any]) -> dict[str, Any]:
@@ -95,8 +110,7 @@ class Transport:
                 return
 
     def _run(self, call: Call[ResultT], form: Mapping[str, Any] | None = None) -> ResultT:
-        response = self._send(call, form)
-        return call.result(_said(call, response))
+        return _result(call, self._send(call, form))
 
     def _send(self, call: Call[Any], form: Mapping[str, Any] | None = None) -> httpx.Response:
         sent = dict(form) if form else ({} if call.body is None else {"json": call.body})
@@ -114,7 +128,7 @@ class Transport:
                     return response
                 wait = wait_before_retry(call, attempt, response)
                 if wait is None:
-                    raise error_of(response.status_code, response.content)
+                    raise _error(response, response.content)
             time.sleep(wait)
 
     def _answer(self, call: Call[Any]) -> Iterator[AnswerEvent]:
@@ -147,7 +161,7 @@ class Transport:
         try:
             with self._http.stream(call.method, call.path, json=call.body, headers=headers) as response:
                 if not response.is_success:
-                    raise error_of(response.status_code, response.read())
+                    raise _error(response, response.read())
                 for data in response.iter_bytes():
                     yield from parser.feed(data)
         except httpx.TransportError as error:
@@ -218,8 +232,7 @@ class AsyncTransport:
                 return
 
     async def _run(self, call: Call[ResultT], form: Mapping[str, Any] | None = None) -> ResultT:
-        response = await self._send(call, form)
-        return call.result(_said(call, response))
+        return _result(call, await self._send(call, form))
 
     async def _send(self, call: Call[Any], form: Mapping[str, Any] | None = None) -> httpx.Response:
         sent = dict(form) if form else ({} if call.body is None else {"json": call.body})
@@ -239,7 +252,7 @@ class AsyncTransport:
                     return response
                 wait = wait_before_retry(call, attempt, response)
                 if wait is None:
-                    raise error_of(response.status_code, response.content)
+                    raise _error(response, response.content)
             await asyncio.sleep(wait)
 
     async def _answer(self, call: Call[Any]) -> AsyncIterator[AnswerEvent]:
@@ -272,7 +285,7 @@ class AsyncTransport:
         try:
             async with self._http.stream(call.method, call.path, json=call.body, headers=headers) as response:
                 if not response.is_success:
-                    raise error_of(response.status_code, await response.aread())
+                    raise _error(response, await response.aread())
                 async for data in response.aiter_bytes():
                     for event in parser.feed(data):
                         yield event

@@ -24,7 +24,9 @@ _MOST_SECONDS = 0.5
 """Of the processor; it took up to a minute before."""
 
 
-@pytest.mark.parametrize("before", ["who " + " ".join(WORDS[400:790]), "who " + "alpha " * 100_000], ids=["long", "huge"])
+@pytest.mark.parametrize(
+    "before", ["who " + " ".join(WORDS[400:790]), "who " + "alpha " * 100_000], ids=["long", "huge"]
+)
 @pytest.mark.parametrize("question", QUESTIONS)
 def test_questions_of_any_length_are_looked_at_quickly(question, before):
     began = time.process_time()
