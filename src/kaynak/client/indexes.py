@@ -172,7 +172,7 @@ class IndexCalls(_IndexCalls, Transport):
     """What `Client` can do with indexes."""
 
     def watch_index(self, collection: str, generation: int) -> Iterator[IndexGeneration]:
-        """Yields a generation whenever it was looked at, until it is built or was given up.
+        """Yields a generation whenever it was looked at, until it is built.
 
         Raises:
             GenerationNotFound: It was removed.
@@ -187,7 +187,7 @@ class IndexCalls(_IndexCalls, Transport):
     def wait_index(
         self, collection: str, generation: int, *, progress: Callable[[IndexGeneration], None] | None = None
     ) -> IndexGeneration:
-        """Waits until a generation is built or was given up, and returns it as it is then.
+        """Waits until a generation is built, and returns it as it is then.
 
         Args:
             collection: Name.
@@ -204,7 +204,7 @@ class AsyncIndexCalls(_IndexCalls, AsyncTransport):
     """What `AsyncClient` can do with indexes."""
 
     async def watch_index(self, collection: str, generation: int) -> AsyncIterator[IndexGeneration]:
-        """Yields a generation whenever it was looked at, until it is built or was given up.
+        """Yields a generation whenever it was looked at, until it is built.
 
         Raises:
             GenerationNotFound: It was removed.
@@ -219,7 +219,7 @@ class AsyncIndexCalls(_IndexCalls, AsyncTransport):
     async def wait_index(
         self, collection: str, generation: int, *, progress: Callable[[IndexGeneration], None] | None = None
     ) -> IndexGeneration:
-        """Waits until a generation is built or was given up, and returns it as it is then.
+        """Waits until a generation is built, and returns it as it is then.
 
         Args:
             collection: Name.

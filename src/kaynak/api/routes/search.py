@@ -18,6 +18,7 @@ from kaynak.domain import (
     InvalidFilter,
     InvalidQuery,
     InvalidRequest,
+    KaynakError,
     RevisionTimeout,
     Scope,
     SearchMode,
@@ -29,7 +30,7 @@ from kaynak.domain import (
 
 router = APIRouter(prefix="/v1/search", tags=["search"], route_class=JsonRoute)
 
-LOOKING = (
+LOOKING: tuple[type[KaynakError], ...] = (
     CollectionNotFound,
     InvalidFilter,
     InvalidQuery,
