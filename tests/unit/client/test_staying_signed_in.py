@@ -96,7 +96,7 @@ def test_a_key_has_nothing_to_refresh():
 
 
 def test_what_is_refused_by_rate_is_said_as_such(monkeypatch):
-    monkeypatch.setattr("kaynak.client.transports.time.sleep", lambda _: None)
+    monkeypatch.setattr("kaynak.client.transport.time.sleep", lambda _: None)
     problem = {"type": "urn:kaynak:error:rate-limited", "detail": "slow", "hint": "wait"}
     with client(lambda _: httpx.Response(429, json=problem)) as one, pytest.raises(RateLimited):
         one._run(ASK)
