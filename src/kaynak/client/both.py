@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
@@ -73,5 +74,7 @@ class Listed(Generic[P, ResultT]):
         def method(*args: P.args, **kwargs: P.kwargs) -> Any:
             return client._all(lambda after: self._page(after, *args, **kwargs))
 
-        method.__doc__ = self._page.__doc__
+        functools.update_wrapper(method, self._page)
+        whole = inspect.signature(self._page)
+        method.__signature__ = whole.replace(parameters=list(whole.parameters.values())[1:])  # type: ignore[attr-defined]
         return method

@@ -5,7 +5,6 @@ from typing import Any
 
 from kaynak.domain import FinishReason, TokenUsage
 from kaynak.generation.models.frames import SseReader
-from kaynak.generation.models.providers import Provider
 from kaynak.generation.models.wires.protocol import (
     MAX_TOKENS,
     REASONING,
@@ -13,10 +12,10 @@ from kaynak.generation.models.wires.protocol import (
     Call,
     Decoder,
     ListedModel,
+    Wire,
     WireRequest,
     count,
     named,
-    sent,
 )
 
 _DEFAULT_MAX_TOKENS = 8192
@@ -31,47 +30,6 @@ _WORDS = {
     MAX_TOKENS: ("max_tokens",),
     REASONING: ("output_config", "effort", "thinking"),
 }
-
-
-class AnthropicWire:
-    """Anthropic's messages."""
-
-    def request(self, call: Call) -> WireRequest:
-        """See `Wire`."""
-        body: dict[str, Any] = {
-            "model": call.model,
-            "max_tokens": call.max_tokens or _DEFAULT_MAX_TOKENS,
-            "messages": [{"role": turn.role.value, "content": turn.content} for turn in call.turns()],
-            "stream": True,
-        }
-        if system := call.system():
-            body["system"] = system
-        if call.temperature is not None:
-            body["temperature"] = call.temperature
-        if call.reasoning is not None:
-            body["thinking"] = {"type": "adaptive"}
-            body["output_config"] = {"effort": call.reasoning}
-        return WireRequest("/v1/messages", body)
-
-    def reader(self) -> SseReader:
-        """See `Wire`."""
-        return SseReader()
-
-    def decoder(self, provider: Provider) -> Decoder:
-        """See `Wire`."""
-        return _Decoder()
-
-    def settings(self, call: Call) -> Mapping[str, tuple[str, ...]]:
-        """See `Wire`."""
-        return sent(call, _WORDS)
-
-    def listing(self, provider: Provider) -> str:
-        """See `Wire`."""
-        return "/v1/models?limit=1000"
-
-    def listed(self, document: Mapping[str, Any]) -> Sequence[ListedModel]:
-        """See `Wire`."""
-        return [ListedModel(str(entry["id"])) for entry in document.get("data") or () if entry.get("id")]
 
 
 class _Decoder(Decoder):
@@ -102,3 +60,33 @@ class _Decoder(Decoder):
             cached = count(self._seen.get("cache_read_input_tokens"))
             fresh = count(self._seen.get("input_tokens")) + count(self._seen.get("cache_creation_input_tokens"))
             self.usage = TokenUsage(fresh + cached, count(self._seen.get("output_tokens")), cached)
+
+
+class AnthropicWire(Wire):
+    """Anthropic's messages."""
+
+    words = _WORDS
+    frames = SseReader
+    decoding = _Decoder
+    models = "/v1/models?limit=1000"
+
+    def request(self, call: Call) -> WireRequest:
+        """See `Wire`."""
+        body: dict[str, Any] = {
+            "model": call.model,
+            "max_tokens": call.max_tokens or _DEFAULT_MAX_TOKENS,
+            "messages": [{"role": turn.role.value, "content": turn.content} for turn in call.turns()],
+            "stream": True,
+        }
+        if system := call.system():
+            body["system"] = system
+        if call.temperature is not None:
+            body["temperature"] = call.temperature
+        if call.reasoning is not None:
+            body["thinking"] = {"type": "adaptive"}
+            body["output_config"] = {"effort": call.reasoning}
+        return WireRequest("/v1/messages", body)
+
+    def listed(self, document: Mapping[str, Any]) -> Sequence[ListedModel]:
+        """See `Wire`."""
+        return [ListedModel(str(entry["id"])) for entry in document.get("data") or () if entry.get("id")]
