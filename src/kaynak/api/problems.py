@@ -16,6 +16,7 @@ from kaynak.api.reading import validation_problems
 from kaynak.api.schemas.problem import Problem
 from kaynak.api.wire import dumps, problem_of, problem_type
 from kaynak.domain import (
+    BudgetExceeded,
     Busy,
     CatalogUnavailable,
     EmbedderUnavailable,
@@ -23,10 +24,12 @@ from kaynak.domain import (
     Forbidden,
     InvalidRequest,
     KaynakError,
+    ModelRefused,
     ModelUnavailable,
     NotFound,
     RateLimited,
     StorageFull,
+    StreamTruncated,
     Unauthenticated,
     Unavailable,
 )
@@ -76,6 +79,8 @@ ALWAYS: tuple[type[KaynakError], ...] = (
 """What any route may answer."""
 
 SEARCHING: tuple[type[KaynakError], ...] = (Busy, EngineUnavailable, EmbedderUnavailable)
+WRITING: tuple[type[KaynakError], ...] = (ModelRefused, ModelUnavailable, StreamTruncated, BudgetExceeded)
+"""What goes wrong where a model writes."""
 STORING: tuple[type[KaynakError], ...] = (StorageFull,)
 
 

@@ -34,6 +34,8 @@ def translated(*, writing: bool = False) -> Iterator[None]:
         if ours is None:
             raise
         raise ours from exc
+    except UnicodeEncodeError as exc:  # what was typed in no encoding of this machine
+        raise InvalidRequest("The request has a character that is not text (a lone surrogate).") from exc
     except OSError as exc:  # the socket's folder is gone, or a name does not resolve
         if isinstance(exc, TimeoutError | ConnectionError):
             raise _away() from exc

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from kaynak.domain import InvalidRequest, Json, TooLarge
 from kaynak.domain.documents import MAX_METADATA_BYTES
+from kaynak.domain.filters import MOST_NUMBER, exact
 
 _MAX_DEPTH = 16
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
@@ -14,8 +15,7 @@ _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 def validate_metadata(metadata: Mapping[str, Json]) -> dict[str, Json]:
     """Returns ``metadata`` as it will be stored and filtered.
 
-    Whole numbers written as floats beyond 2**53 become the integers they stand for, so that they compare alike
-    before and after PostgreSQL kept them.
+    Large numbers become the ones they are to filters, whoever read them: see `kaynak.domain.filters.exact`.
 
     Raises:
         InvalidRequest: A key begins with ``_``, or a value cannot be stored as JSON.
@@ -72,8 +72,6 @@ def _string(value: str) -> str:
 
 
 def _number(value: int | float) -> int | float:
-    if not abs(value) < 1e300:
+    if not abs(value) < MOST_NUMBER:
         raise InvalidRequest("The metadata has a number that is infinite, not a number, or beyond 1e300.")
-    if isinstance(value, float) and abs(value) >= 2**53:
-        return int(value)
-    return value
+    return exact(value)

@@ -236,20 +236,20 @@ async def _add(kaynak: Kaynak, files: Sequence[Found], options: Options, report:
     finished: list[Job] = []
     with ProgressDisplay(len(files)) as display:
         follower: asyncio.Task[None] | None = None
-        for batch in _batches(files):
-            uploads = [_upload(file, options, password) for file in batch]
-            submission = await kaynak.intake.submit(OWNER, options.collection, uploads)
-            report.named += submission.items
-            display.documents -= sum(item.outcome is not Outcome.PENDING for item in submission.items)
-            if submission.job is None:
-                for item in submission.items:
-                    report.count(item)
-                continue
-            pending[submission.job.id] = submission.job
-            report.jobs.append(submission.job)
-            if follower is None or follower.done():
-                follower = asyncio.create_task(_follow(kaynak, pending, finished, display))
         try:
+            for batch in _batches(files):
+                uploads = [_upload(file, options, password) for file in batch]
+                submission = await kaynak.intake.submit(OWNER, options.collection, uploads)
+                report.named += submission.items
+                display.documents -= sum(item.outcome is not Outcome.PENDING for item in submission.items)
+                if submission.job is None:
+                    for item in submission.items:
+                        report.count(item)
+                    continue
+                pending[submission.job.id] = submission.job
+                report.jobs.append(submission.job)
+                if follower is None or follower.done():
+                    follower = asyncio.create_task(_follow(kaynak, pending, finished, display))
             while pending:
                 if follower is None or follower.done():
                     if follower is not None:

@@ -71,12 +71,10 @@ def export(
 ) -> None:
     """Write events as JSONL, oldest first. Without filters the file can be verified by itself."""
     wanted = AuditFilter(subject, action, object_, _moment("--since", since), _moment("--until", until))
-    if file is not None and file.exists():
-        raise InvalidRequest(f"{file} is there already.", hint="Choose another name.")
 
     async def work(kaynak: Any) -> int:
         count = 0
-        target = sys.stdout.buffer if file is None else file.open("xb")
+        target = sys.stdout.buffer if file is None else output.new_file(file)
         try:
             async for lines in await kaynak.audit.export(OWNER, wanted):
                 target.write(lines)
@@ -125,7 +123,9 @@ def verify(
 @command
 def seal(
     before: Annotated[str | None, typer.Option("--before", metavar="TIME", help="Events before this moment.")] = None,
-    days: Annotated[int | None, typer.Option("--older-than-days", min=0, help="Events older than that.")] = None,
+    days: Annotated[
+        int | None, typer.Option("--older-than-days", min=0, max=36_500, help="Events older than that.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Move old events out of the database, into a file of the data directory."""

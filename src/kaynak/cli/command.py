@@ -201,7 +201,7 @@ def parsed_filter(text: str | None) -> Any:
         return None
     try:
         return parse_filter(json.loads(text))
-    except ValueError as exc:
+    except (ValueError, RecursionError) as exc:
         raise InvalidRequest("--filter is not JSON.", hint="""Quote it: --filter '{"team": "hr"}'""") from exc
 
 

@@ -241,7 +241,7 @@ def _wanted(names: dict[str, str | None], params: list[str]) -> Wanted:
             )
         try:
             values[part][name] = json.loads(value)
-        except ValueError:
+        except (ValueError, RecursionError):
             values[part][name] = value
     return Wanted(**{part: PartSpec(str(names[part]), given) for part, given in values.items()})
 
@@ -267,7 +267,7 @@ def _questions(path: Path) -> list[TestQuestion]:
             documents = given["documents"]
             grades = dict.fromkeys(documents, 1.0) if isinstance(documents, list) else documents
             found.append(TestQuestion(str(given["text"]), {str(name): float(how) for name, how in grades.items()}))
-        except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as exc:
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as exc:
             raise InvalidRequest(
                 f"Line {at} of {path} is not a test question.",
                 hint='Write {"text": "…", "documents": ["external id", …]} in each line.',

@@ -26,7 +26,9 @@ def create(
     collection: Annotated[
         list[str] | None, typer.Option("--collection", "-c", help="The only ones it may touch; repeat. Default: all.")
     ] = None,
-    days: Annotated[int | None, typer.Option("--days", min=1, help="After which it ends. Default: never.")] = None,
+    days: Annotated[
+        int | None, typer.Option("--days", min=1, max=36_500, help="After which it ends. Default: never.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Make a key that acts for somebody. It is shown this once."""

@@ -37,6 +37,6 @@ def _value(text: str) -> Json:
     try:
         # NaN and Infinity are no JSON; Python would take them.
         value: Json = json.loads(text, parse_constant=lambda _: text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
     return value

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
-from kaynak.domain import KaynakError
+from kaynak.domain import InvalidRequest, KaynakError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -17,13 +19,12 @@ Item = TypeVar("Item")
 
 def document(value: object) -> None:
     """Prints ``value`` as one JSON document: indented on a terminal, one line elsewhere."""
-    import orjson
-
     from kaynak.api import dumps
 
     content = dumps(value)
     if sys.stdout.isatty():
-        content = orjson.dumps(orjson.loads(content), option=orjson.OPT_INDENT_2)
+        # Python's own reader keeps numbers of more than 64 bits as they are.
+        content = json.dumps(json.loads(content), indent=2, ensure_ascii=False).encode()
     sys.stdout.buffer.write(content + b"\n")
     sys.stdout.buffer.flush()
 
@@ -36,6 +37,20 @@ def line(text: str = "") -> None:
 def note(text: str) -> None:
     """Prints one line on standard error: what happens, not what was asked for."""
     print(printable(text), file=sys.stderr)  # noqa: T201
+
+
+def new_file(path: Path) -> BinaryIO:
+    """Returns a file that was not there before, to be written.
+
+    Raises:
+        InvalidRequest: It is there already, or cannot be made.
+    """
+    try:
+        return path.open("xb")
+    except FileExistsError as exc:
+        raise InvalidRequest(f"{path} is there already.", hint="Choose another name.") from exc
+    except OSError as exc:
+        raise InvalidRequest(f"{path} cannot be written: {exc.strerror}.", hint="Name another file.") from exc
 
 
 def at_most(items: Sequence[Item], limit: int) -> tuple[Sequence[Item], bool]:

@@ -108,7 +108,7 @@ def _bound(settings: Settings) -> socket.socket:
             host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
         listener = socket.socket(family, kind, protocol)
-    except OSError as exc:
+    except (OSError, UnicodeError) as exc:
         raise Misconfigured(f"{settings.host} is not an address of this machine.", hint="Set KAYNAK_HOST.") from exc
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

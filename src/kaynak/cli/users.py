@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -176,21 +177,17 @@ def export(
     file: Annotated[Path | None, typer.Argument(help="Where to; default: standard output.")] = None,
 ) -> None:
     """Write all that is held about somebody as JSON. No secrets are in it."""
-    if file is not None and file.exists():
-        raise InvalidRequest(f"{file} is there already.", hint="Choose another name.")
 
-    async def work(kaynak: Any) -> bytes:
+    async def work(kaynak: Any) -> None:
         from kaynak.auditing import as_json
 
         person = await person_of(kaynak, email)
-        return as_json(await kaynak.rights.export(OWNER, person.id))
+        with nullcontext(sys.stdout.buffer) if file is None else output.new_file(file) as target:
+            target.write(as_json(await kaynak.rights.export(OWNER, person.id)))
+            target.flush()
 
-    content = with_services(work)
-    if file is None:
-        sys.stdout.buffer.write(content)
-        sys.stdout.buffer.flush()
-    else:
-        file.write_bytes(content)
+    with_services(work)
+    if file is not None:
         output.note(f"All that is held about {email} is in {file}.")
 
 

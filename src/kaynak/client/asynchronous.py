@@ -7,34 +7,32 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from kaynak.client import calls
-from kaynak.client.calls import Call
+from kaynak.client.asking import AskingCalls, asked
+from kaynak.client.collections import CollectionCalls
 from kaynak.client.conversations import AsyncConversationCalls
 from kaynak.client.deleting import DeletingCalls
+from kaynak.client.documents import DocumentCalls, add_files, form_of
 from kaynak.client.events import cut_off, job_event
 from kaynak.client.indexes import AsyncIndexCalls
+from kaynak.client.jobs import JobCalls, followed, healthy
 from kaynak.client.places import PlaceCalls
-from kaynak.client.results import DocumentText, Submission, TextInput, job_id_of
+from kaynak.client.results import Submission, job_id_of
 from kaynak.client.retrying import ATTEMPTS
 from kaynak.client.sharing import SharingCalls
-from kaynak.domain import (
-    Answer,
-    AnswerEvent,
-    Answering,
-    Chunk,
-    Collection,
-    Document,
-    DocumentNotFound,
-    Job,
-    JobItem,
-    Json,
-    PartSpec,
-    SearchResult,
-    Unavailable,
-)
+from kaynak.domain import AnswerEvent, Job, Json, Unavailable
 
 
-class AsyncClient(AsyncConversationCalls, AsyncIndexCalls, PlaceCalls, SharingCalls, DeletingCalls):
+class AsyncClient(
+    AsyncConversationCalls,
+    AsyncIndexCalls,
+    CollectionCalls,
+    DocumentCalls,
+    AskingCalls,
+    JobCalls,
+    PlaceCalls,
+    SharingCalls,
+    DeletingCalls,
+):
     """Kaynak over HTTP, for asyncio.
 
     Every failure is a `KaynakError`: the class that the server raised, with its message and hint. Calls that
@@ -48,65 +46,6 @@ class AsyncClient(AsyncConversationCalls, AsyncIndexCalls, PlaceCalls, SharingCa
         timeout: Seconds for one answer.
         transport: For tests, and for people with proxies.
     """
-
-    # Collections
-
-    def collections(self) -> AsyncIterator[Collection]:
-        """Yields all collections by name, page after page."""
-        return self._all(calls.collection_list)
-
-    async def create_collection(
-        self,
-        name: str,
-        *,
-        description: str = "",
-        language: str | None = None,
-        chunker: PartSpec | None = None,
-        embedder: PartSpec | None = None,
-        dense: PartSpec | None = None,
-        lexical: PartSpec | None = None,
-    ) -> Collection:
-        """Creates an empty collection; parts left out are the server's defaults.
-
-        Raises:
-            CollectionExists: There is one of that name.
-        """
-        return await self._run(
-            calls.create_collection(
-                name,
-                description=description,
-                language=language,
-                chunker=chunker,
-                embedder=embedder,
-                dense=dense,
-                lexical=lexical,
-            )
-        )
-
-    async def collection(self, name: str) -> Collection:
-        """Returns the collection of that name.
-
-        Raises:
-            CollectionNotFound: There is none.
-        """
-        return await self._run(calls.get_collection(name))
-
-    async def update_collection(
-        self,
-        collection: str,
-        *,
-        name: str | None = None,
-        description: str | None = None,
-        answering: Answering | None = None,
-    ) -> Collection:
-        """Renames the collection, or changes its description or, as a whole, how answers are written from it."""
-        return await self._run(calls.update_collection(collection, name, description, answering))
-
-    async def delete_collection(self, name: str) -> None:
-        """Deletes the collection with everything in it."""
-        await self._run(calls.delete_collection(name))
-
-    # Documents
 
     async def add_files(
         self,
@@ -130,118 +69,9 @@ class AsyncClient(AsyncConversationCalls, AsyncIndexCalls, PlaceCalls, SharingCa
             password: For encrypted files.
             readers: Who may read them, see `set_readers`; None: as it was, and everybody for new documents.
         """
-        named = calls.named(files, external_ids)
-        fields = calls.form_fields([name for name, _ in named], title, metadata, password, readers)
         with ExitStack() as opened:
-            parts = [
-                (
-                    "file",
-                    (
-                        name,
-                        opened.enter_context(content.open("rb")) if isinstance(content, Path) else content,
-                        "application/octet-stream",
-                    ),
-                )
-                for name, content in named
-            ]
-            return await self._run(calls.add_files(collection), form={"data": fields, "files": parts})
-
-    async def add_text(
-        self,
-        collection: str,
-        external_id: str,
-        text: str,
-        *,
-        title: str | None = None,
-        metadata: Mapping[str, Json] | None = None,
-        media_type: str | None = None,
-    ) -> Submission:
-        """Adds one text."""
-        return await self.add_texts(collection, [TextInput(external_id, text, title, metadata, media_type)])
-
-    async def add_texts(self, collection: str, texts: Sequence[TextInput]) -> Submission:
-        """Adds many texts as one job."""
-        return await self._run(calls.add_texts(collection, texts))
-
-    def documents(self, collection: str, *, filter: Mapping[str, Json] | None = None) -> AsyncIterator[Document]:  # noqa: A002
-        """Yields the documents of a collection, page after page."""
-        return self._all(lambda after: calls.document_list(collection, after, filter))
-
-    async def document(self, document: UUID) -> Document:
-        """Returns the document.
-
-        Raises:
-            DocumentNotFound: There is none of that id.
-        """
-        return await self._run(calls.get_document(document))
-
-    async def find_document(self, collection: str, external_id: str) -> Document:
-        """Returns the document of that external id.
-
-        Raises:
-            DocumentNotFound: There is none.
-        """
-        found = (await self._run(calls.document_list(collection, None, None, external_id))).items
-        if not found:
-            raise DocumentNotFound("The collection has no document of that id.")
-        return found[0]
-
-    async def update_document(
-        self, document: UUID, *, metadata: Mapping[str, Json] | None = None, title: str | None = None
-    ) -> Document:
-        """Replaces the metadata, the title, or both."""
-        return await self._run(calls.update_document(document, metadata, title))
-
-    async def delete_document(self, document: UUID) -> None:
-        """Deletes the document and everything derived from it."""
-        await self._run(calls.delete_document(document))
-
-    async def text(self, document: UUID, *, version: int | None = None) -> DocumentText:
-        """Returns the canonical text of a version; default: the readable one."""
-        return await self._run(calls.document_text(document, version))
-
-    def chunks(self, document: UUID) -> AsyncIterator[Chunk]:
-        """Yields the passages in order."""
-        return self._all(lambda after: calls.chunk_list(document, after))
-
-    async def content(self, document: UUID, *, version: int | None = None) -> bytes:
-        """Returns the original bytes."""
-        return await self._run(calls.document_content(document, version))
-
-    # Search and answers
-
-    async def search(
-        self,
-        query: str,
-        collections: str | Sequence[str],
-        *,
-        filter: Mapping[str, Json] | None = None,  # noqa: A002
-        limit: int | None = None,
-        offset: int | None = None,
-        mode: str | None = None,
-        group_by: str | None = None,
-        min_revision: Mapping[str, int] | None = None,
-        dense_weight: float | None = None,
-        explain: bool | None = None,
-        explain_document: str | None = None,
-    ) -> SearchResult:
-        """Searches one or more collections; options left out are the server's defaults."""
-        options = {
-            "filter": filter,
-            "limit": limit,
-            "offset": offset,
-            "mode": mode,
-            "group_by": group_by,
-            "min_revision": min_revision,
-            "dense_weight": dense_weight,
-            "explain": explain,
-            "explain_document": explain_document,
-        }
-        return await self._run(calls.search(calls.question("query", query, collections, options)))
-
-    async def ask(self, question: str, collections: str | Sequence[str], **options: Any) -> Answer:
-        """Answers from the sources. Options are the fields of ``POST /v1/ask``: ``model``, ``policy`` and so on."""
-        return await self._run(calls.ask(calls.question("question", question, collections, options)))
+            form = form_of(opened, files, external_ids, metadata, readers, title=title, password=password)
+            return await self._run(add_files(collection), form=form)
 
     async def ask_stream(
         self, question: str, collections: str | Sequence[str], **options: Any
@@ -250,34 +80,8 @@ class AsyncClient(AsyncConversationCalls, AsyncIndexCalls, PlaceCalls, SharingCa
 
         A lost connection is made again, and the stream goes on where it was.
         """
-        async for event in self._answer(calls.ask(calls.question("question", question, collections, options))):
+        async for event in self._answer(asked(question, collections, **options)):
             yield event
-
-    # Jobs
-
-    def jobs(self, *, collection: str | None = None, state: str | None = None) -> AsyncIterator[Job]:
-        """Yields jobs, newest first; ``state="failed"`` lists the dead letters."""
-        return self._all(lambda after: calls.job_list(after, collection, state))
-
-    async def job(self, job: UUID) -> Job:
-        """Returns the job.
-
-        Raises:
-            JobNotFound: There is none of that id.
-        """
-        return await self._run(calls.get_job(job))
-
-    def job_items(self, job: UUID) -> AsyncIterator[JobItem]:
-        """Yields what became of each document."""
-        return self._all(lambda after: calls.job_items(job, after))
-
-    async def cancel_job(self, job: UUID) -> Job:
-        """Asks a job to stop."""
-        return await self._run(calls.job_action(job, "cancel"))
-
-    async def requeue_job(self, job: UUID) -> Job:
-        """Tries a failed or cancelled job again."""
-        return await self._run(calls.job_action(job, "requeue"))
 
     async def watch(self, job: UUID | Job | Submission | None) -> AsyncIterator[Job]:
         """Yields the job whenever it makes progress, and ends with its final state.
@@ -290,7 +94,7 @@ class AsyncClient(AsyncConversationCalls, AsyncIndexCalls, PlaceCalls, SharingCa
         attempt = 1
         while True:
             try:
-                async for _, value in self._events(Call("GET", f"/v1/jobs/{number}/events", lambda _: None)):
+                async for _, value in self._events(followed(number)):
                     current = job_event(value)
                     attempt = 1
                     yield current
@@ -321,7 +125,7 @@ class AsyncClient(AsyncConversationCalls, AsyncIndexCalls, PlaceCalls, SharingCa
     async def healthy(self) -> bool:
         """Returns whether the server says that it can search."""
         try:
-            await self._send(Call("GET", "/ready", lambda _: None, safe=False))
+            await self._run(healthy())
         except Unavailable:
             return False
         return True

@@ -1,12 +1,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
-from urllib.parse import quote
 
 from kaynak.client.both import Both
-from kaynak.client.calls import LONG_SECONDS, Call
-from kaynak.client.decoding import decode
+from kaynak.client.calls import LONG_SECONDS, Call, as_, collection_path, given
 from kaynak.client.results import DeletedDocuments
 from kaynak.domain import Json
 
@@ -33,14 +30,11 @@ def _delete_documents(
         InvalidFilter: It is not a filter, or empty.
         Forbidden: You may not change the collection.
     """
-    body: dict[str, Any] = {"filter": dict(filter), "dry_run": dry_run}
-    if limit is not None:
-        body["limit"] = limit
     return Call(
         "POST",
-        f"/v1/collections/{quote(collection, safe='')}/documents/delete",
-        lambda value: decode(DeletedDocuments, value),
-        body=body,
+        f"{collection_path(collection)}/documents/delete",
+        as_(DeletedDocuments),
+        body=given(filter=dict(filter), dry_run=dry_run, limit=limit),
         safe=False,
         seconds=LONG_SECONDS,
     )

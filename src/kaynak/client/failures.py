@@ -9,10 +9,12 @@ from typing import Any
 import httpx
 
 from kaynak.domain import (
+    Busy,
     Conflict,
     Forbidden,
     InvalidRequest,
     KaynakError,
+    ModelUnavailable,
     NotFound,
     RateLimited,
     StorageFull,
@@ -44,15 +46,24 @@ def _tree(root: type[KaynakError]) -> Iterator[type[KaynakError]]:
         yield from _tree(child)
 
 
-def error_of(status: int, content: bytes) -> KaynakError:
-    """Returns the typed error of an answer that is not a success."""
+def error_of(status: int, content: bytes, retry_after: float | None = None) -> KaynakError:
+    """Returns the typed error of an answer that is not a success.
+
+    Args:
+        status: Of the answer.
+        content: Its body, a problem document if it is the server's own.
+        retry_after: Seconds after which to ask again, if the answer said so.
+    """
     try:
         document = json.loads(content)
     except ValueError:
         document = None
     if not isinstance(document, dict):
         document = {}
-    return error_of_problem({"status": status, **document})
+    error = error_of_problem({"status": status, **document})
+    if retry_after is not None and isinstance(error, Busy | ModelUnavailable | RateLimited):
+        error.retry_after = retry_after
+    return error
 
 
 def error_of_problem(document: dict[str, Any]) -> KaynakError:

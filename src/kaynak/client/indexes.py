@@ -3,13 +3,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from typing import Any
-from urllib.parse import quote
+from typing import Any, Unpack
 
+from kaynak.client.async_transport import AsyncTransport
 from kaynak.client.both import Both
-from kaynak.client.calls import LONG_SECONDS, Call
+from kaynak.client.calls import LONG_SECONDS, Call, Parts, as_, collection_path, nothing, parts_of
 from kaynak.client.decoding import decode
-from kaynak.client.transports import AsyncTransport, Transport
+from kaynak.client.transport import Transport
 from kaynak.domain import (
     Collection,
     Examination,
@@ -17,7 +17,6 @@ from kaynak.domain import (
     IndexEstimate,
     IndexGeneration,
     IndexVerdict,
-    PartSpec,
 )
 
 LOOK_SECONDS = 0.5
@@ -42,33 +41,22 @@ def _index(collection: str, generation: int) -> Call[IndexGeneration]:
     return Call("GET", _path(collection, generation), _index_of)
 
 
-def _estimate_index(
-    collection: str,
-    *,
-    chunker: PartSpec | None = None,
-    embedder: PartSpec | None = None,
-    dense: PartSpec | None = None,
-    lexical: PartSpec | None = None,
-) -> Call[IndexEstimate]:
+def _estimate_index(collection: str, **parts: Unpack[Parts]) -> Call[IndexEstimate]:
     """Returns what a generation of these parts would take: tokens, price, time, disk. Nothing is begun.
 
-    Parts that are left out are as in the generation that is searched.
+    Args:
+        collection: Name.
+        parts: ``chunker``, ``embedder``, ``dense``, ``lexical``; the others are as in the one that is searched.
     """
-    body = _parts(chunker=chunker, embedder=embedder, dense=dense, lexical=lexical)
-    return Call("POST", _path(collection, "estimate"), lambda value: decode(IndexEstimate, value), body=body)
+    return Call("POST", _path(collection, "estimate"), as_(IndexEstimate), body=parts_of(**parts))
 
 
-def _build_index(
-    collection: str,
-    *,
-    chunker: PartSpec | None = None,
-    embedder: PartSpec | None = None,
-    dense: PartSpec | None = None,
-    lexical: PartSpec | None = None,
-) -> Call[IndexGeneration]:
+def _build_index(collection: str, **parts: Unpack[Parts]) -> Call[IndexGeneration]:
     """Begins a generation beside the one that is searched; see `wait_index`.
 
-    Parts that are left out are as in the generation that is searched.
+    Args:
+        collection: Name.
+        parts: ``chunker``, ``embedder``, ``dense``, ``lexical``; the others are as in the one that is searched.
 
     Raises:
         CollectionNotFound: There is none of that name.
@@ -77,8 +65,7 @@ def _build_index(
         InvalidRequest: A part is not valid.
         Unsupported: An engine or a model cannot do it.
     """
-    body = _parts(chunker=chunker, embedder=embedder, dense=dense, lexical=lexical)
-    return Call("POST", _path(collection), _index_of, body=body, safe=False)
+    return Call("POST", _path(collection), _index_of, body=parts_of(**parts), safe=False)
 
 
 def _verify_index(
@@ -96,7 +83,7 @@ def _verify_index(
     return Call(
         "POST",
         _path(collection, generation, "verify"),
-        lambda value: decode(IndexVerdict, value),
+        as_(IndexVerdict),
         body={"questions": known, "sample": sample},
         safe=False,
         seconds=LONG_SECONDS,
@@ -115,7 +102,7 @@ def _switch_index(collection: str, generation: int, *, force: bool = False) -> C
         GenerationNotFound: The collection has none of that number.
         Conflict: It is not built, not verified, or did not pass.
     """
-    return Call("POST", _path(collection, generation, "switch"), _collection, body={"force": force})
+    return Call("POST", _path(collection, generation, "switch"), as_(Collection), body={"force": force})
 
 
 def _rollback_index(collection: str) -> Call[Collection]:
@@ -124,7 +111,7 @@ def _rollback_index(collection: str) -> Call[Collection]:
     Raises:
         Conflict: There is none any more.
     """
-    return Call("POST", _path(collection, "rollback"), _collection, safe=False)
+    return Call("POST", _path(collection, "rollback"), as_(Collection), safe=False)
 
 
 def _delete_index(collection: str, generation: int) -> Call[None]:
@@ -134,7 +121,7 @@ def _delete_index(collection: str, generation: int) -> Call[None]:
         GenerationNotFound: The collection has none of that number.
         Conflict: It is searched.
     """
-    return Call("DELETE", _path(collection, generation), lambda _: None, safe=False)
+    return Call("DELETE", _path(collection, generation), nothing, safe=False)
 
 
 def _doctor() -> Call[Examination]:
@@ -143,7 +130,7 @@ def _doctor() -> Call[Examination]:
     Raises:
         Forbidden: You are not an administrator.
     """
-    return Call("GET", "/v1/doctor", _examination, safe=False, seconds=LONG_SECONDS)
+    return Call("GET", "/v1/doctor", as_(Examination), safe=False, seconds=LONG_SECONDS)
 
 
 def _repair() -> Call[Examination]:
@@ -152,7 +139,7 @@ def _repair() -> Call[Examination]:
     Raises:
         Forbidden: You are not an administrator.
     """
-    return Call("POST", "/v1/doctor/repair", _examination, safe=False, seconds=LONG_SECONDS)
+    return Call("POST", "/v1/doctor/repair", as_(Examination), safe=False, seconds=LONG_SECONDS)
 
 
 class _IndexCalls:
@@ -172,7 +159,7 @@ class IndexCalls(_IndexCalls, Transport):
     """What `Client` can do with indexes."""
 
     def watch_index(self, collection: str, generation: int) -> Iterator[IndexGeneration]:
-        """Yields a generation whenever it was looked at, until it is built or was given up.
+        """Yields a generation whenever it was looked at, until it is built.
 
         Raises:
             GenerationNotFound: It was removed.
@@ -187,7 +174,7 @@ class IndexCalls(_IndexCalls, Transport):
     def wait_index(
         self, collection: str, generation: int, *, progress: Callable[[IndexGeneration], None] | None = None
     ) -> IndexGeneration:
-        """Waits until a generation is built or was given up, and returns it as it is then.
+        """Waits until a generation is built, and returns it as it is then.
 
         Args:
             collection: Name.
@@ -204,7 +191,7 @@ class AsyncIndexCalls(_IndexCalls, AsyncTransport):
     """What `AsyncClient` can do with indexes."""
 
     async def watch_index(self, collection: str, generation: int) -> AsyncIterator[IndexGeneration]:
-        """Yields a generation whenever it was looked at, until it is built or was given up.
+        """Yields a generation whenever it was looked at, until it is built.
 
         Raises:
             GenerationNotFound: It was removed.
@@ -219,7 +206,7 @@ class AsyncIndexCalls(_IndexCalls, AsyncTransport):
     async def wait_index(
         self, collection: str, generation: int, *, progress: Callable[[IndexGeneration], None] | None = None
     ) -> IndexGeneration:
-        """Waits until a generation is built or was given up, and returns it as it is then.
+        """Waits until a generation is built, and returns it as it is then.
 
         Args:
             collection: Name.
@@ -233,19 +220,7 @@ class AsyncIndexCalls(_IndexCalls, AsyncTransport):
 
 
 def _path(collection: str, *more: int | str) -> str:
-    return "/".join([f"/v1/collections/{quote(collection, safe='')}/indexes", *map(str, more)])
-
-
-def _parts(**parts: PartSpec | None) -> dict[str, object]:
-    return {name: {"name": part.name, "params": dict(part.params)} for name, part in parts.items() if part is not None}
-
-
-def _collection(value: Any) -> Collection:
-    return decode(Collection, value)
-
-
-def _examination(value: Any) -> Examination:
-    return decode(Examination, value)
+    return "/".join([f"{collection_path(collection)}/indexes", *map(str, more)])
 
 
 def _index_of(value: Any) -> IndexGeneration:

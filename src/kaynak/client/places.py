@@ -4,7 +4,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from kaynak.client.both import Both
-from kaynak.client.calls import Call
+from kaynak.client.calls import Call, given
 from kaynak.client.decoding import decode
 from kaynak.domain import CitedPlace, Span
 
@@ -55,14 +55,9 @@ def _picture(
         NotFound: There is no such document, version or page.
         Unsupported: No picture can be drawn of this format.
     """
-    params = {
-        "version": version,
-        "start": None if span is None else span.start,
-        "end": None if span is None else span.end,
-        "width": width,
-    }
-    given = {name: value for name, value in params.items() if value is not None}
-    return Call("GET", f"/v1/documents/{document}/pages/{number}.png", bytes, params=given, binary=True)
+    marked = {} if span is None else {"start": span.start, "end": span.end}
+    params = given(version=version, width=width, **marked)
+    return Call("GET", f"/v1/documents/{document}/pages/{number}.png", bytes, params=params, binary=True)
 
 
 class PlaceCalls:

@@ -6,7 +6,7 @@ from urllib.parse import quote
 from uuid import UUID
 
 from kaynak.client.both import Both
-from kaynak.client.calls import Call
+from kaynak.client.calls import Call, as_, collection_path, nothing
 from kaynak.client.decoding import decode
 from kaynak.domain import CollectionRole, Document, Grant, Principal
 
@@ -26,7 +26,7 @@ def _share(collection: str, who: str, role: CollectionRole | str = CollectionRol
         Forbidden: You do not own the collection.
     """
     body = {"role": CollectionRole(role).value}
-    return Call("PUT", _grant(collection, who), lambda value: decode(Grant, value), body=body)
+    return Call("PUT", _grant(collection, who), as_(Grant), body=body)
 
 
 def _unshare(collection: str, who: str) -> Call[None]:
@@ -37,7 +37,7 @@ def _unshare(collection: str, who: str) -> Call[None]:
         NotFound: They have no role in it.
         Conflict: It is the last owner's.
     """
-    return Call("DELETE", _grant(collection, who), lambda _: None, safe=False)
+    return Call("DELETE", _grant(collection, who), nothing, safe=False)
 
 
 def _grants(collection: str) -> Call[tuple[Grant, ...]]:
@@ -82,7 +82,7 @@ def _set_readers(document: UUID, readers: Sequence[str] | None) -> Call[Document
         InvalidRequest: One of them is not known, or you are not among them.
     """
     body = {"readers": None if readers is None else list(readers)}
-    return Call("PATCH", f"/v1/documents/{document}", lambda value: decode(Document, value), body=body)
+    return Call("PATCH", f"/v1/documents/{document}", as_(Document), body=body)
 
 
 class SharingCalls:
@@ -96,5 +96,5 @@ class SharingCalls:
 
 
 def _grant(collection: str, who: str | None = None) -> str:
-    path = f"/v1/collections/{quote(collection, safe='')}/grants"
+    path = f"{collection_path(collection)}/grants"
     return path if who is None else f"{path}/{quote(who, safe='')}"

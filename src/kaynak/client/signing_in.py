@@ -8,6 +8,7 @@ import json
 import threading
 import time
 from collections.abc import AsyncGenerator, Generator
+from contextlib import suppress
 
 import httpx
 
@@ -98,7 +99,8 @@ class Credentials(httpx.Auth):
 
     def _taken(self, response: httpx.Response) -> None:
         if response.is_success:
-            self.take(response.json())
+            with suppress(KeyError, TypeError, ValueError):  # it is not Kaynak's answer: nothing came of it
+                self.take(response.json())
         elif response.status_code == httpx.codes.UNAUTHORIZED:
             self.refresh_token = None  # it does not work twice, and shown again it would end the session
 

@@ -4,8 +4,8 @@ The meaning, which every engine must reproduce exactly:
 
 * A field is a dotted path into the payload. Where a step meets an array of objects, it fans out over them.
 * A comparison holds if the value at the path, or any element of an array there, satisfies it.
-* Values compare only with their own kind: numbers (``1 == 1.0``; booleans are no numbers) by size, strings by
-  code points (so ISO 8601 dates compare as dates), booleans by equality only.
+* Values compare only with their own kind: numbers (``1 == 1.0``; booleans are no numbers; see `exact`) by size,
+  strings by code points (so ISO 8601 dates compare as dates), booleans by equality only.
 * ``$eq: null`` holds where the field is null or missing; ``$ne`` and ``$nin`` are the negations of ``$eq``
   and ``$in``, so they hold where the field is missing.
 * ``$exists`` asks whether the path is present; a null is present.
@@ -33,6 +33,8 @@ READERS = "_readers"
 
 MAX_DEPTH = 16
 MAX_NODES = 1000
+MOST_NUMBER = 1e300
+"""Numbers in metadata and filters are below this."""
 
 
 class Op(StrEnum):
@@ -187,9 +189,20 @@ def _scalar(value: object, here: str) -> JsonScalar:
         return value
     if value is None or isinstance(value, bool):
         return value
-    if isinstance(value, int | float) and abs(value) < 1e300:
-        return value
+    if isinstance(value, int | float) and abs(value) < MOST_NUMBER:
+        return exact(value)
     raise InvalidFilter(f"{here} must be a string, a finite number, true, false or null, not {_kind(value)}.")
+
+
+def exact(value: int | float) -> int | float:
+    """Returns a number as metadata and filters keep it, whoever read it: 10 ** 23 and 1e23 are one number.
+
+    PostgreSQL keeps numbers as they are written; readers of JSON make floats of integers that have more than 64 bits,
+    or keep them as they are. So these are what a float makes of them, and floats without a fraction are integers.
+    """
+    if isinstance(value, int):
+        return value if -(2**63) <= value < 2**64 else int(float(value))
+    return int(value) if abs(value) >= 2**53 else value
 
 
 def _kind(value: object) -> str:

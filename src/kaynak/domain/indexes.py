@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Literal
 from uuid import UUID
@@ -12,6 +12,7 @@ from uuid import UUID
 from kaynak.domain.collections import Generation
 
 IndexSide = Literal["dense", "lexical"]
+_SILENT = timedelta(hours=1)
 
 
 class GenerationState(StrEnum):
@@ -156,13 +157,18 @@ class IndexGeneration:
 
     @property
     def reached(self) -> int:
-        """The revision that all of its indexes that were heard of reflect."""
-        return min((one.revision for one in self.sides), default=0)
+        """The revision that all of its indexes that are heard of reflect; those of hosts that are gone do not count."""
+        return min((one.revision for one in self.sides if not self._gone(one)), default=0)
 
     @property
     def lag(self) -> int:
         """How many changes of the collection are not in all of its indexes yet."""
         return max(0, self.revision - self.reached)
+
+    def _gone(self, state: SideState) -> bool:
+        """Returns whether a host fell silent, and behind, while another went on with an index of its own."""
+        others = [one for one in self.sides if one.side == state.side and one.revision > state.revision]
+        return any(one.updated_at - state.updated_at > _SILENT for one in others)
 
 
 def verdict_json(verdict: IndexVerdict) -> dict[str, Any]:

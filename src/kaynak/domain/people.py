@@ -15,6 +15,8 @@ _ADDRESS = re.compile(r"[^@\s\x00-\x1f\x7f<>\"']{1,64}@[^@\s\x00-\x1f\x7f<>\"']{
 _MOST_ADDRESS = 254  # RFC 5321
 _MOST_NAME = 200
 _CLASSES_REFUSED = ("Cc", "Cs", "Co", "Cn")
+_UNSEEN = re.compile("[\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
+"""Turn the direction of writing, or have no width: one name would look like another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,4 +155,4 @@ def validate_person_name(given: str) -> str:
 
 
 def _is_text(value: str) -> bool:
-    return all(unicodedata.category(char) not in _CLASSES_REFUSED for char in value)
+    return not _UNSEEN.search(value) and all(unicodedata.category(char) not in _CLASSES_REFUSED for char in value)

@@ -274,7 +274,7 @@ class Streams:
         except Exception:
             _log.exception("stream_not_checked", stream=stream.id)
             return
-        if ending is None or stream.check is None:
+        if ending is None or stream.check is None or stream.id not in self._streams:
             return
         _log.info("stream_cut", stream=stream.id)
         before = stream.bytes

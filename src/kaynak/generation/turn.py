@@ -88,14 +88,15 @@ class Turn:
             degraded=(*self.found.result.degraded, *notes),
             took_ms=round((time.perf_counter() - self.begin) * 1000, 3),
             steps=self.found.steps,
-            usage=_sum(self.found.usage, usage),
-            cost=_sum(self.found.cost, cost),
+            usage=summed(self.found.usage, usage),
+            cost=summed(self.found.cost, cost),
             partial=partial,
             cut=cut,
         )
 
 
-def _sum(one: SumT | None, other: SumT | None) -> SumT | None:
+def summed(one: SumT | None, other: SumT | None) -> SumT | None:
+    """Returns what two did together; what is not known of one is left out."""
     if one is None or other is None:
         return one if other is None else other
     return one + other

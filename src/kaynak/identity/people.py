@@ -10,6 +10,7 @@ from kaynak.domain import (
     Conflict,
     Forbidden,
     GlobalRole,
+    InvalidRequest,
     NotFound,
     Permission,
     Person,
@@ -218,6 +219,8 @@ class People:
 
     async def _hashed(self, password: str | None, password_hash: str | None, *, about: tuple[str, ...]) -> str | None:
         if password_hash is not None:
+            if password is not None:
+                raise InvalidRequest("There is a password and the hash of one.", hint="Give one of them.")
             return self._passwords.acceptable(password_hash)
         if password is None:
             return None

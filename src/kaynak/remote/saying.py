@@ -43,6 +43,7 @@ _STATUS_OF = {
 }
 TRANSIENT = frozenset({408, 409, 425, 429})
 """Statuses below 500 after which the same request may succeed."""
+_STATUS = re.compile(r"[45][0-9]{2}")
 _DURATION = re.compile(
     r"(?:(?P<h>\d+(?:\.\d+)?)h)?(?:(?P<m>\d+(?:\.\d+)?)m(?!s))?(?:(?P<s>\d+(?:\.\d+)?)s)?(?:(?P<ms>\d+(?:\.\d+)?)ms)?"
 )
@@ -77,7 +78,8 @@ def said(document: object) -> Said | None:
         return Said(error, _texts(document.get("error_type")))
     if not isinstance(error, dict):
         return Said()
-    inner = [detail for detail in error.get("details") or () if isinstance(detail, dict)]
+    details = error.get("details")
+    inner = [one for one in details if isinstance(one, dict)] if isinstance(details, list) else []
     reasons = (detail.get("reason") for detail in inner)
     codes = _texts(error.get("code"), error.get("type"), error.get("status"), *reasons)
     waits = (duration(str(detail.get("retryDelay", ""))) for detail in inner)
@@ -113,7 +115,7 @@ def later(headers: Mapping[str, str], error: Said) -> float | None:
     if after:
         try:
             until = parsedate_to_datetime(after)
-        except ValueError:
+        except (ValueError, OverflowError):
             pass
         else:
             now = datetime.datetime.now(datetime.UTC)
@@ -141,7 +143,7 @@ def meant(status: int, error: Said) -> int:
     if status >= 300:
         return status
     for code in error.codes:
-        if code.isdigit() and 400 <= int(code) < 600:
+        if _STATUS.fullmatch(code):
             return int(code)
         if code in _STATUS_OF:
             return _STATUS_OF[code]

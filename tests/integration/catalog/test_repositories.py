@@ -15,19 +15,23 @@ from kaynak.domain import (
     CitationPolicy,
     CollectionExists,
     CollectionNotFound,
+    Condition,
     Depth,
     DocumentNotFound,
     GenerationSpec,
     InvalidRequest,
     ModelSettings,
+    Op,
     PartSpec,
     Reasoning,
     Scope,
     Span,
     TooLarge,
     VersionState,
+    matches,
     parse_filter,
 )
+from kaynak.engines.payload_terms import path_key, payload_terms, value_key
 
 pytestmark = pytest.mark.anyio
 NOBODY = Scope("stranger")
@@ -285,6 +289,34 @@ async def test_metadata_is_bounded_and_exact() -> None:
     with pytest.raises(InvalidRequest):
         validate_metadata({"a": deep})
     assert validate_metadata({"a": 1e23, "b": (1, 2), "c": 0.1}) == {"a": int(1e23), "b": [1, 2], "c": 0.1}
+    assert validate_metadata({"a": 10**23, "b": 2**64 - 1}) == {"a": int(1e23), "b": 2**64 - 1}
+
+
+LARGE = (10**23, 1e23, int(1e23), 2**53, float(2**53), 2**53 + 1, 2**64 - 1, 2**64, -(10**30), -1e30)
+"""Those that exceed 64 bits, and that a float does not tell apart, are one."""
+
+
+async def test_a_large_number_is_found_however_it_was_written(library) -> None:
+    collection = await library.collection()
+    for at, number in enumerate(LARGE):
+        await library.document(collection, str(at), metadata={"n": number})
+
+    def one(number: float) -> float:
+        return number if isinstance(number, int) and abs(number) < 2**64 else float(number)
+
+    async with library.catalog.read() as unit:
+        for asked in LARGE:
+            expected = [str(at) for at, number in enumerate(LARGE) if one(number) == one(asked)]
+            for wanted in (asked, {"$gte": asked, "$lte": asked}, {"$in": [asked]}):
+                condition = parse_filter({"n": wanted})
+                found = await unit.documents.list(OWNER, "handbook", condition=condition)
+                assert [document.external_id for document in found] == expected, wanted
+                for at, number in enumerate(LARGE):
+                    payload = validate_metadata({"n": number})
+                    assert matches(condition, payload) is (str(at) in expected)
+                    if isinstance(condition, Condition) and condition.op is Op.EQ:
+                        term = path_key("n") + value_key(condition.value)
+                        assert (term in payload_terms(payload)) is (str(at) in expected)
 
 
 async def test_list_filters_on_metadata_and_on_our_fields(library) -> None:

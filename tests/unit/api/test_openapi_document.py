@@ -140,3 +140,15 @@ def test_the_documentation_needs_no_network(api):
         assert "https://" not in content.text
     assert api("GET", "/").headers["location"] == "/docs"
     assert api("GET", "/openapi.json").json() == api.openapi
+
+
+def test_what_models_do_wrong_is_declared_wherever_they_write(api):
+    found = dict(operations(api.openapi))
+    errors = (domain.ModelRefused, domain.ModelUnavailable, domain.StreamTruncated, domain.BudgetExceeded)
+    for name in ("POST /v1/ask", "POST /v1/conversations/{conversation}/messages"):
+        declared = {
+            kind
+            for response in found[name]["responses"].values()
+            for kind in response.get("content", {}).get("application/problem+json", {}).get("examples", {})
+        }
+        assert {error.type for error in errors} <= declared, name

@@ -17,6 +17,7 @@ from kaynak.domain import CatalogUnavailable, InvalidRequest, Misconfigured
         (psycopg.OperationalError("FATAL:  password authentication failed for user"), Misconfigured),
         (psycopg.DataError("PostgreSQL text fields cannot contain NUL (0x00) bytes"), InvalidRequest),
         (psycopg.errors.DeadlockDetected(), CatalogUnavailable),
+        (UnicodeEncodeError("utf-8", "\udcff", 0, 1, "surrogates not allowed"), InvalidRequest),
         (ConnectionResetError(), CatalogUnavailable),
         (TimeoutError(), CatalogUnavailable),
     ],

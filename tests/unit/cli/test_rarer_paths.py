@@ -1,20 +1,28 @@
 from __future__ import annotations
 
+import asyncio
 import sys
 from dataclasses import replace
+from types import SimpleNamespace
 
-from kaynak.cli import adding, exits, output
+import pytest
+
+from kaynak.cli import adding, exits, output, up
 from kaynak.cli.exits import exit_code_of
+from kaynak.cli.files import Found
 from kaynak.domain import (
     AbsenceExplanation,
     CorruptIndex,
     HitExplanation,
+    InvalidRequest,
     JobItem,
     KaynakError,
+    Misconfigured,
     Outcome,
     SearchResult,
     SearchTrace,
     SideScore,
+    StorageFull,
     UnreadableDocument,
     UnreadableReason,
 )
@@ -111,3 +119,67 @@ def test_every_error_has_its_exit_code():
     assert exit_code_of(CorruptIndex("x")) == exits.UNAVAILABLE
     assert exit_code_of(KaynakError("x")) == exits.FAILED
     assert exit_code_of(UnreadableDocument(UnreadableReason.CORRUPT, "x")) == exits.FAILED
+
+
+def test_numbers_of_more_than_64_bits_are_shown_as_they_are(monkeypatch, capsysbinary):
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    output.document({"n": 2**70})
+    assert str(2**70).encode() in capsysbinary.readouterr().out
+
+
+def test_a_filter_nested_without_end_is_not_json(kaynak):
+    result = kaynak("search", "leave", "-c", "c", "--filter", "[" * 50_000)
+    assert result.exit_code == exits.USAGE
+    assert "--filter is not JSON" in result.stderr
+
+
+def test_times_beyond_the_calendar_are_refused(kaynak):
+    assert kaynak("audit", "seal", "--older-than-days", "99999999").exit_code == exits.USAGE
+    assert kaynak("keys", "create", "a@b.org", "--name", "n", "--days", "99999999999").exit_code == exits.USAGE
+
+
+def test_a_host_that_is_no_name_is_said_to_be_none():
+    with pytest.raises(Misconfigured, match="not an address"):
+        up._bound(Settings(host="a..b", _env_file=None))
+
+
+def test_a_file_that_cannot_be_made_is_said_to_be_so(tmp_path):
+    with pytest.raises(InvalidRequest, match="cannot be written"):
+        output.new_file(tmp_path / "nowhere" / "x")
+    (tmp_path / "x").write_text("there")
+    with pytest.raises(InvalidRequest, match="there already"):
+        output.new_file(tmp_path / "x")
+    assert (tmp_path / "x").read_text() == "there"
+
+
+def test_nobody_follows_jobs_after_an_upload_that_failed(tmp_path, monkeypatch):
+    """The second of two batches cannot be taken in: whoever follows the first one is to end with it."""
+    monkeypatch.setattr(adding, "BATCH_FILES", 1)
+    job = SimpleNamespace(id=1)
+    taken = [SimpleNamespace(job=job, items=())]
+    seen: list[str] = []
+
+    async def submit(*_: object) -> SimpleNamespace:
+        await asyncio.sleep(0.01)
+        if not taken:
+            raise StorageFull("There is no space left.")
+        return taken.pop()
+
+    async def watch(*_: object):
+        seen.append("followed")
+        try:
+            await asyncio.Event().wait()
+            yield job
+        finally:
+            seen.append("ended")
+
+    kaynak = SimpleNamespace(intake=SimpleNamespace(submit=submit), jobs=SimpleNamespace(watch=watch))
+    files = [Found(tmp_path / name, name) for name in ("a.txt", "b.txt")]
+    options = adding.Options("c", None, None, None, quiet=True)
+
+    async def run() -> None:
+        with pytest.raises(StorageFull):
+            await adding._add(kaynak, files, options, adding.Report("c"), None)
+        assert seen == ["followed", "ended"]
+
+    asyncio.run(run())

@@ -17,6 +17,7 @@ from kaynak.domain import (
     Job,
     KaynakError,
     NotFound,
+    RateLimited,
     SearchResult,
     StreamTruncated,
     TextWritten,
@@ -231,3 +232,32 @@ def test_an_error_that_the_server_sends_is_no_lost_connection():
     with pytest.raises(StreamTruncated):
         list(client.ask_stream("x", "c"))
     assert len(seen) == 1
+
+
+@pytest.mark.parametrize("content", [b"<html>a proxy</html>", b"[]", b'{"items": 5}', b"5", b"{}"])
+def test_an_answer_that_is_not_kaynaks_is_an_error_of_ours(content):
+    for ask in (
+        lambda client: list(client.collections()),
+        lambda client: client.collection("a"),
+        lambda client: client.indexes("a"),
+        lambda client: client.sign_in("a@b.org", "p"),
+    ):
+        client, _ = client_of(httpx.Response(200, content=content))
+        with client, pytest.raises(KaynakError, match="not"):
+            ask(client)
+
+
+def test_when_to_come_again_is_told_as_the_server_said_it():
+    problem = {"type": "urn:kaynak:error:rate-limited", "title": "x", "status": 429, "detail": "x"}
+    answers = [httpx.Response(429, json=problem, headers={"Retry-After": "17"}) for _ in range(4)]
+    client, _ = client_of(*answers)
+    with client, pytest.raises(RateLimited) as refused:
+        client.collection("a")
+    assert refused.value.retry_after == 17
+
+
+def test_a_pause_that_is_no_number_is_not_waited_for():
+    client, seen = client_of(httpx.Response(503, headers=[(b"Retry-After", b"\xb2")]), httpx.Response(200, json=EMPTY))
+    with client:
+        client.search("q", "c")
+    assert len(seen) == 2

@@ -10,6 +10,7 @@ import pytest
 
 from kaynak.client import Client
 from kaynak.client.calls import Call
+from kaynak.client.signing_in import Credentials
 from kaynak.domain import RateLimited, Unauthenticated
 
 
@@ -95,7 +96,13 @@ def test_a_key_has_nothing_to_refresh():
 
 
 def test_what_is_refused_by_rate_is_said_as_such(monkeypatch):
-    monkeypatch.setattr("kaynak.client.transports.time.sleep", lambda _: None)
+    monkeypatch.setattr("kaynak.client.transport.time.sleep", lambda _: None)
     problem = {"type": "urn:kaynak:error:rate-limited", "detail": "slow", "hint": "wait"}
     with client(lambda _: httpx.Response(429, json=problem)) as one, pytest.raises(RateLimited):
         one._run(ASK)
+
+
+def test_a_page_in_the_place_of_tokens_changes_nothing():
+    credentials = Credentials("http://kaynak", "access", "refresh")
+    credentials._taken(httpx.Response(200, content=b"<html>a proxy</html>"))
+    assert (credentials.token, credentials.refresh_token) == ("access", "refresh")

@@ -108,3 +108,10 @@ async def test_summaries_come_from_the_model_or_are_the_questions() -> None:
         assert (await summarised("- Why?", [BEFORE], model, 5, limits)).text == (
             "- Why?\n- How much paid leave is there in Germany?"
         )
+
+
+async def test_what_cannot_be_kept_is_not_taken_over() -> None:
+    found = await rewritten("And in Turkey?", [BEFORE], Says("How much paid\x00 leave is there in Turkey?"), 5)
+    assert found.text == "How much paid leave is there in Turkey?"
+    summary = await summarised("", [BEFORE], Says("Germany:\x00 26 days."), 5, MemoryLimits())
+    assert summary.text == "Germany: 26 days."

@@ -117,3 +117,23 @@ def test_depth_and_size_are_bounded() -> None:
         parse_filter(deep)
     with pytest.raises(InvalidFilter, match="nested deeper"):
         parse_filter({"$or": [{"a": number} for number in range(2000)]})
+
+
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [
+        (10**23, int(1e23)),
+        (1e23, int(1e23)),
+        (2**64, 2**64),
+        (2**64 - 1, 2**64 - 1),
+        (-(2**63) - 1, -(2**63)),
+        (2**53 + 1, 2**53 + 1),
+        (float(2**60), 2**60),
+        (1.5, 1.5),
+        (2.0, 2.0),
+    ],
+)
+def test_a_number_is_one_however_it_is_written(written: float, kept: float) -> None:
+    condition = parse_filter({"n": written})
+    assert condition == Condition("n", Op.EQ, kept)
+    assert type(condition.value) is type(kept)

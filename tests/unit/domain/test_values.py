@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import time
+import unicodedata
 
 import pytest
 from hypothesis import given
@@ -16,10 +17,12 @@ from kaynak.domain import (
     Scope,
     Span,
     clean,
+    fold_email,
     new_id,
     text_hash,
     validate_collection_name,
     validate_external_id,
+    validate_person_name,
 )
 
 
@@ -103,3 +106,16 @@ def test_scopes() -> None:
 
 def test_final_states() -> None:
     assert {state for state in JobState if state.final} == {"succeeded", "failed", "cancelled"}
+
+
+@pytest.mark.parametrize("unseen", ["\u202e", "\u200b", "\ufeff", "\u2067", "\x00", "\ud800"], ids=ascii)
+def test_one_name_cannot_look_like_another(unseen: str) -> None:
+    with pytest.raises(InvalidRequest):
+        validate_person_name(f"Ay{unseen}se")
+    with pytest.raises(InvalidRequest):
+        fold_email(f"ay{unseen}se@example.org")
+
+
+def test_names_are_written_as_their_languages_are() -> None:
+    for name in ("Ayşe Öztürk", "می\u200cخواهم", "क्\u200dष", "O'Neill-李"):
+        assert validate_person_name(name) == unicodedata.normalize("NFC", name)

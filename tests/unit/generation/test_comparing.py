@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import time
+import tracemalloc
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -180,3 +183,19 @@ def test_what_stands_in_the_evidence_has_no_fault(sentences):
         found = compare(read(sentence, "en"), evidence)
         assert found.features["one"] == 1.0
         assert [fault for fault in found.faults if fault.amount > 0.01] == []
+
+
+@pytest.mark.parametrize(
+    ("said", "evidence"),
+    [("1 " * 150, "1 " * 200), ("Ada Lovelace " * 50, "Ada Lovelace " * 100)],
+    ids=["a number", "a name"],
+)
+def test_text_that_repeats_itself_takes_neither_all_time_nor_all_memory(said: str, evidence: str) -> None:
+    tracemalloc.start()
+    try:
+        began = time.process_time()
+        compare(read(said, "en"), read(evidence, "en"))
+        assert time.process_time() - began < 10
+        assert tracemalloc.get_traced_memory()[1] < 64 * 1024 * 1024
+    finally:
+        tracemalloc.stop()

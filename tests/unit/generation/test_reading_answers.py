@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -211,3 +212,35 @@ def test_a_sentence_without_an_end_is_cut():
 
 def test_marks_are_plain_values():
     assert Marks((1,)) == Marks((1,))
+
+
+_ENDLESS = {
+    "empty lines": "\n",
+    "spaces": " ",
+    "links within links": "[a](",
+    "pictures within pictures": "![a](",
+    "references": "A word of it [1]. ",
+    "code": "`a`b",
+    "tags": "<a",
+}
+
+
+@pytest.mark.parametrize("piece", _ENDLESS.values(), ids=_ENDLESS)
+@pytest.mark.parametrize("at_once", [False, True], ids=["bit by bit", "at once"])
+def test_what_a_model_repeats_without_end_keeps_nobody_waiting(piece, at_once):
+    reader, splitter = AnswerReader((), (1,), "(removed)"), Splitter()
+    times = 20_000 // len(piece)
+    began = time.process_time()
+    for part in [piece * times] if at_once else [piece] * times:
+        for one in reader.feed(part):
+            splitter.feed(one)
+    for one in reader.finish():
+        splitter.feed(one)
+    splitter.finish()
+    assert time.process_time() - began < 2
+
+
+def test_sentences_go_on_after_much_white_space():
+    splitter = Splitter()
+    found = splitter.feed(Text("The first one." + "\n" * 5000 + "The second one is here. " * 3 + "x" * 30 + " y"))
+    assert [one.text for one in found][:2] == ["The first one.", "The second one is here."]

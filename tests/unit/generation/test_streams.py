@@ -220,3 +220,23 @@ async def test_a_source_that_does_not_stop_is_cut_off():
     stream = await streams.start(deaf, owner="me")
     await streams.close()
     assert stream.ended
+
+
+async def test_a_stream_that_was_forgotten_while_it_was_looked_at_is_counted_once():
+    streams, source = Streams(StreamLimits(check_seconds=0.01)), Source(b"a" * 1000)
+    source.allow()
+    looking, looked = asyncio.Event(), asyncio.Event()
+
+    async def check() -> bytes:
+        looking.set()
+        await looked.wait()
+        return b"{}"
+
+    stream = await streams.start(source, owner="me", check=check)
+    await everything(stream)
+    await looking.wait()
+    streams._forget(stream.id)
+    looked.set()
+    await asyncio.sleep(0.05)
+    assert streams._bytes == 0
+    await streams.close()

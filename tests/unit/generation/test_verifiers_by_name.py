@@ -139,3 +139,10 @@ async def test_verifiers_have_names(tmp_path):
         with pytest.raises(Misconfigured):
             await verifiers.get(name)
     await verifiers.close()
+
+
+def test_a_judge_may_reply_anything():
+    nested = '{"verdict": "partly", "reason": ' + "[" * 3900 + "}"
+    assert parse_judgement(nested) is None
+    said = parse_judgement('{"verdict": "partly", "reason": "one\\u0000two\\u202e three"}')
+    assert said.reasons == ("one two three",)

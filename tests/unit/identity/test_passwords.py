@@ -13,6 +13,7 @@ from kaynak.identity import passwords as module
 from kaynak.identity.legacy import Pbkdf2Hasher
 from kaynak.identity.password_rules import check_password
 from kaynak.identity.passwords import Passwords
+from kaynak.identity.people import People
 
 pytestmark = pytest.mark.anyio
 
@@ -195,3 +196,9 @@ def test_the_old_hasher_makes_no_new_hashes():
         Pbkdf2Hasher().hash("password")
     assert Pbkdf2Hasher().check_needs_rehash("")
     assert not Pbkdf2Hasher().verify("password", "nonsense")
+
+
+async def test_a_password_beside_a_hash_is_not_passed_over() -> None:
+    people = People(None, None)  # type: ignore[arg-type]
+    with pytest.raises(InvalidRequest, match="password and the hash"):
+        await people._hashed("four quite unrelated words", "$argon2id$…", about=())

@@ -7,10 +7,10 @@ from starlette.responses import Response
 from kaynak.api.answer_events import answer_events
 from kaynak.api.deps import AskingScope, Json, Renewal, Services, checked_query
 from kaynak.api.guarding import Guard
-from kaynak.api.problems import request_id_of
+from kaynak.api.problems import WRITING, problems, request_id_of
 from kaynak.api.reading import JsonRoute
 from kaynak.api.resuming import resumable, resumable_stream
-from kaynak.api.routes.search import ERRORS
+from kaynak.api.routes.search import LOOKING
 from kaynak.api.schemas.answers import AnswerView, AskBody
 
 router = APIRouter(prefix="/v1/ask", tags=["ask"], route_class=JsonRoute)
@@ -37,7 +37,7 @@ _STREAM_EXAMPLE = (
             ),
             "content": {"text/event-stream": {"schema": {"type": "string"}, "example": _STREAM_EXAMPLE}},
         },
-        **ERRORS,
+        **problems(*LOOKING, *WRITING),
     },
     summary="Ask",
 )

@@ -14,7 +14,7 @@ from kaynak.api import cursors
 from kaynak.api.answer_events import answer_events
 from kaynak.api.deps import AskingScope, CurrentScope, Json, Paging, Renewal, Services, checked_query, page_of
 from kaynak.api.guarding import Guard, Renew
-from kaynak.api.problems import SEARCHING, problems, request_id_of
+from kaynak.api.problems import SEARCHING, WRITING, problems, request_id_of
 from kaynak.api.reading import JsonRoute
 from kaynak.api.resuming import resumable, resumable_stream
 from kaynak.api.routes.conversations import ConversationId
@@ -23,7 +23,6 @@ from kaynak.api.schemas.conversations import AnswerOptions, MessageView, Questio
 from kaynak.api.sse import Event
 from kaynak.domain import (
     AnswerEvent,
-    BudgetExceeded,
     CollectionNotFound,
     Conflict,
     ConversationMessage,
@@ -31,11 +30,8 @@ from kaynak.domain import (
     CorruptIndex,
     InvalidQuery,
     MessageNotFound,
-    ModelRefused,
-    ModelUnavailable,
     NotFound,
     Scope,
-    StreamTruncated,
     TurnBegun,
     Unsupported,
 )
@@ -68,12 +64,9 @@ _ANSWERED = {
         InvalidQuery,
         Conflict,
         Unsupported,
-        ModelRefused,
-        ModelUnavailable,
-        StreamTruncated,
-        BudgetExceeded,
         CorruptIndex,
         *SEARCHING,
+        *WRITING,
     ),
 }
 

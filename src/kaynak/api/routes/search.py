@@ -18,6 +18,7 @@ from kaynak.domain import (
     InvalidFilter,
     InvalidQuery,
     InvalidRequest,
+    KaynakError,
     RevisionTimeout,
     Scope,
     SearchMode,
@@ -29,7 +30,7 @@ from kaynak.domain import (
 
 router = APIRouter(prefix="/v1/search", tags=["search"], route_class=JsonRoute)
 
-ERRORS = problems(
+LOOKING: tuple[type[KaynakError], ...] = (
     CollectionNotFound,
     InvalidFilter,
     InvalidQuery,
@@ -39,6 +40,8 @@ ERRORS = problems(
     TooLarge,
     *SEARCHING,
 )
+"""What goes wrong with looking for passages."""
+ERRORS = problems(*LOOKING)
 
 
 @router.post("", response_model=SearchView, responses=ERRORS, summary="Search")

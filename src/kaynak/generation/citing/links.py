@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Iterator
 
 from kaynak.generation.citing.pieces import Held, Kind, Piece, Text
 
-_MOST_TEXT, _MOST_URL = 300, 2048
+_MOST_TEXT, _MOST_URL, _MOST_DEPTH = 300, 2048, 32
 _SCHEMES = ("http://", "https://", "ftp://", "mailto:", "www.")
 _FIRST = "".join(sorted({scheme[0] for scheme in _SCHEMES} | {scheme[0].upper() for scheme in _SCHEMES}))
 _BODY = r"""[^\s<>"`\[\]{}|\\^【】（）「」。、，；！？]"""
@@ -13,6 +13,7 @@ _URL = re.compile(rf"(?:(?:https?|ftp)://|mailto:|www\.){_BODY}{{1,{_MOST_URL}}}
 _SLASHES = re.compile(rf"""(?<=["'(=])//(?=[\w.-]*\.\w){_BODY}+""")
 _DEFINITION = re.compile(r"[\s>*+\-\d.)]*\[[^\]\n]*\]$")
 _ADDRESS_LAST = re.compile(r"(?:https?://|ftp://|mailto:|www\.)\S*$", re.I)
+_PARENTHESES = re.compile(r"[()\n]")
 _TAG_BEGIN = re.compile(r"[A-Za-z/!?]")
 
 
@@ -202,11 +203,10 @@ def _trimmed(address: str) -> str:
 def _closing_parenthesis(text: str, at: int) -> int | None:
     """Returns where the parenthesis at ``at`` is closed; None if not yet, -1 if never."""
     depth = 0
-    for place in range(at, min(len(text), at + _MOST_URL)):
-        char = text[place]
-        if char == "\n":
+    for found in _PARENTHESES.finditer(text, at, at + _MOST_URL):
+        if found[0] == "\n" or depth > _MOST_DEPTH:
             return -1
-        depth += (char == "(") - (char == ")")
+        depth += 1 if found[0] == "(" else -1
         if not depth:
-            return place
+            return found.start()
     return None

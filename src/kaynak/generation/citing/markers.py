@@ -42,7 +42,7 @@ class MarkerReader(Held):
         super().__init__()
         self._known = known
         self._silent = silent
-        self._spaces = ""
+        self._spaces: list[str] = []
         self._dropped = False
         self.unknown = 0
 
@@ -88,18 +88,17 @@ class MarkerReader(Held):
             yield from self._leading("x")
             yield piece
             return
-        whole = self._spaces + piece.text
-        bare = whole.lstrip(" \t")
-        self._spaces = whole[: len(whole) - len(bare)]
+        bare = piece.text.lstrip(" \t")
+        self._spaces.append(piece.text[: len(piece.text) - len(bare)])
         if not bare:
             return
         yield from self._leading(bare[0])
         shown = bare.rstrip(" \t")
-        self._spaces = bare[len(shown) :]
+        self._spaces.append(bare[len(shown) :])
         yield Text(shown)
 
     def _leading(self, following: str) -> Iterator[Piece]:
-        spaces, self._spaces = self._spaces, ""
+        spaces, self._spaces = "".join(self._spaces), []
         if self._dropped:
             spaces = " " if spaces and following and following not in ".,;:!?…)\n" else ""
         self._dropped = False

@@ -109,7 +109,7 @@ class Splitter:
         if not spans:
             return ""
         start = self._begin + spans[-1].start
-        last = max((mark.at for mark in self.marks if mark.at > start), default=start)
+        last = max(start, self.marks[-1].at if self.marks else start)
         after = self.text[last:]
         claim = _plain(after if len(_WORDS.findall(after)) >= _FEW else self.text[start:])
         return claim if len(_WORDS.findall(claim)) >= _FEW else ""
@@ -118,7 +118,8 @@ class Splitter:
         """Cuts off sentences as long as what follows them is long enough to be sure."""
         found: list[Sentence] = []
         while True:
-            tail = self.text[self._begin :]
+            tail = self.text[self._begin :].lstrip()
+            self._begin = len(self.text) - len(tail)
             if len(tail) <= _AHEAD:
                 return found
             spans = sentence_spans(tail[: _MOST + 2 * _AHEAD])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import cached_property
+from itertools import islice
 from math import log
 
 import numpy as np
@@ -23,6 +24,9 @@ _FAR = 8.0
 _LIGHT = 0.3
 _SYNONYM = 0.8
 _LEAST = 1e-9
+_MOST_PLACES, _MOST_SPOTS, _MANY = 32, 64, 1024
+"""Places of one word that are looked at, places of a thing, and pairs of words beyond which those far off are passed
+over: text that repeats itself must not take more time and memory than there is."""
 
 
 class Alignment:
@@ -47,7 +51,7 @@ class Alignment:
         for at, word in enumerate(self.left.words):
             if word.stop:
                 continue
-            for place, level in self._matches(at):
+            for place, level in islice(self._matches(at), _MOST_PLACES):
                 lefts.append(at)
                 rights.append(place)
                 levels.append(level)
@@ -131,13 +135,17 @@ class Alignment:
         total = around.sum()
         if total <= _LEAST or not len(self._lefts) or not len(places):
             return 0.0
-        spots = np.asarray(places, dtype=np.int64)[:, None]
-        off = np.abs((self._rights[None, :] - spots) - (self._lefts[None, :] - at))
-        inside = np.where(self._sentence_of[self._rights][None, :] == self._sentence_of[spots], 1.0, 0.4)
-        values = self._levels * np.exp(-off / _NEAR) * inside
+        spots = np.asarray(places[:_MOST_SPOTS], dtype=np.int64)[:, None]
+        lefts, rights, levels = self._lefts, self._rights, self._levels
+        if len(lefts) > _MANY:
+            near = around[lefts] > 0.001 * around.max()
+            lefts, rights, levels = lefts[near], rights[near], levels[near]
+        off = np.abs((rights[None, :] - spots) - (lefts[None, :] - at))
+        inside = np.where(self._sentence_of[rights][None, :] == self._sentence_of[spots], 1.0, 0.4)
+        values = levels * np.exp(-off / _NEAR) * inside
         best = np.zeros((len(spots), len(self.left.words)))
         for row, scores in zip(best, values, strict=True):
-            np.maximum.at(row, self._lefts, scores)
+            np.maximum.at(row, lefts, scores)
         return float((best @ around).max() / total)
 
     def anywhere(self, at: int, *, leave: frozenset[int] = frozenset()) -> float:

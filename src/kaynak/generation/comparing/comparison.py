@@ -30,6 +30,11 @@ _LEAST_MATCH = 0.45
 """Share of a sentence that an evidence sentence must have for its negations to count."""
 
 
+_MOST_ANCHORS, _MOST_OTHERS = 48, 64
+"""Numbers, dates and names of a sentence that are looked for, and others in the evidence that each is compared with:
+what has more is a list, and must not take more time than there is."""
+
+
 @dataclass(frozen=True)
 class Fault:
     """Something that was found wrong: the feature it counts in, how much, and the words for it."""
@@ -68,7 +73,7 @@ def compare(sentence: Reading, evidence: Reading) -> Comparison:
     """Compares a sentence with all its evidence as one text."""
     alignment = Alignment(sentence, evidence)
     found = Comparison()
-    anchored = anchors(sentence, evidence)
+    anchored = anchors(sentence, evidence)[:_MOST_ANCHORS]
     for anchor in anchored:
         if anchor.kind is not Kind.OPPOSITE and anchor.share == 1:
             alignment.found(anchor.words, anchor.same)
@@ -96,7 +101,7 @@ def _anchored(anchor: Anchor, alignment: Alignment, all_of_them: Sequence[Anchor
     best = max(
         (
             (alignment.company(anchor.place, [place], leave=own), text)
-            for place, text in anchor.others
+            for place, text in anchor.others[:_MOST_OTHERS]
             if anchor.kind is Kind.OPPOSITE or place not in elsewhere
         ),
         default=(0.0, ""),

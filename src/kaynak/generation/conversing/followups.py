@@ -10,6 +10,9 @@ from kaynak.generation.conversing.tokens import Token, content_of, names_in, tok
 
 _MOST_CARRIED = 8
 _MOST_IN_FRAGMENT = 7
+_BRIEF = 3
+_LONGEST = 2000
+"""Characters beyond which a question says itself what it is about, and an answer is not looked through."""
 
 _OPENING = re.compile(
     r"\s*(?:(?:and|but|so|ok|okay|then|also|or|well|now|thanks|thank you|peki|ve|ama|fakat|tamam|yani|bir de|o zaman)\b"
@@ -49,13 +52,15 @@ def stand_alone(question: str, before: str, answer: str = "") -> str:
 
     A fragment (“And in Turkey?”, “Peki ya Ankara'da?”) takes its place in the question before. A question that
     points back (“When was it introduced?”, “Onu kim onaylıyor?”) or says almost nothing (“Why?”, “Ne zaman ödenir?”)
-    is followed by the terms at issue in parentheses. All others stay as they are.
+    is followed by the terms at issue in parentheses. All others stay as they are, and so do long ones.
 
     Args:
         question: The follow-up.
         before: The question before it, as it stands alone.
         answer: The text of the answer to that: it may name who is meant.
     """
+    if len(question) > _LONGEST or len(before) > _LONGEST:
+        return question
     rest, opened = _opened(question)
     tokens, old = tokens_of(rest), tokens_of(before)
     if not tokens or not old:
@@ -65,9 +70,9 @@ def stand_alone(question: str, before: str, answer: str = "") -> str:
         return put_in_place(rest[about.end() :] if about else rest, before)
     if not _leans_on_before(rest, tokens):
         return question
-    carried = content_of(old, tokens)
+    carried = content_of(old, tokens, most=_MOST_CARRIED)
     if any(token.plain in _PERSONS for token in tokens) and any(token.plain in _ASKS_WHO for token in old):
-        carried = [*names_in(answer, (*old, *tokens)), *carried]
+        carried = [*names_in(answer[:_LONGEST], (*old, *tokens)), *carried]
     if not carried:
         return question
     return f"{question.strip()} ({' '.join(token.text for token in carried[:_MOST_CARRIED])})"
@@ -95,7 +100,7 @@ def _is_fragment(rest: str, tokens: Sequence[Token], opened: bool) -> bool:
 def _leans_on_before(rest: str, tokens: Sequence[Token]) -> bool:
     if _points_back(tokens):
         return True
-    content = content_of(tokens)
+    content = content_of(tokens, most=2)
     if len(content) != 1:
         return not content
     named = content[0].number or (content[0].capital and content[0] is not tokens[0])
@@ -103,20 +108,20 @@ def _leans_on_before(rest: str, tokens: Sequence[Token]) -> bool:
 
 
 def _points_back(tokens: Sequence[Token]) -> bool:
-    return any(_points(token, at, tokens) for at, token in enumerate(tokens))
+    brief = len(content_of(tokens, most=_BRIEF + 1)) <= _BRIEF
+    return any(_points(token, at, tokens, brief=brief) for at, token in enumerate(tokens))
 
 
-def _points(token: Token, at: int, tokens: Sequence[Token]) -> bool:
-    """Returns whether the word means something that was said before."""
+def _points(token: Token, at: int, tokens: Sequence[Token], *, brief: bool) -> bool:
+    """Returns whether the word means something that was said before; ``brief``: the question has few words."""
     word = token.plain
     after = tokens[at + 1] if at + 1 < len(tokens) else None
-    said = len(content_of(tokens[:at]))
     if word in _POINTING:
         return not (after and any(after.plain.startswith(period) for period in _PERIODS))
     if word in _OWN:
-        return said <= 1  # “How do employees report their hours?” says itself whose
+        return len(content_of(tokens[:at], most=2)) <= 1  # “How do employees report their hours?” says itself whose
     if word in _OBJECTS:
-        return token.text != "IT" and (said == 0 or len(content_of(tokens)) <= 3)
+        return token.text != "IT" and (brief or not content_of(tokens[:at], most=1))
     if word == "that":
         # After a noun it begins a clause: “documents that expire”.
         return at == 0 or after is None or not tokens[at - 1].content

@@ -21,6 +21,7 @@ from kaynak.domain import (
     Role,
     TextDelta,
     TokenUsage,
+    clean,
 )
 from kaynak.generation.conversing.followups import stand_alone
 from kaynak.generation.conversing.remembering import Exchange, MemoryLimits, list_of_questions
@@ -133,7 +134,7 @@ async def _asked(model: LanguageModel, instruction: str, data: object, settings:
         raise ModelUnavailable(f"{model.name} did not answer in {seconds:g} seconds.") from exc
     if finished is None or finished.reason is not FinishReason.STOP:
         raise ModelUnavailable(f"{model.name} did not come to an end.")
-    return Help(text, usage=finished.usage, cost=finished.cost)
+    return Help(clean(text), usage=finished.usage, cost=finished.cost)
 
 
 def _acceptable(text: str, question: str, recent: Sequence[Exchange]) -> bool:
@@ -143,5 +144,6 @@ def _acceptable(text: str, question: str, recent: Sequence[Exchange]) -> bool:
     if not set(_DIGITS.findall(text)) <= set(_DIGITS.findall(said)):
         return False
     known = tokens_of(said)
-    names = [token for token in tokens_of(text)[1:] if token.capital and token.content]
+    plain = {token.plain for token in known}
+    names = [token for token in tokens_of(text)[1:] if token.capital and token.content and token.plain not in plain]
     return all(any(same(name, token) for token in known) for name in names)

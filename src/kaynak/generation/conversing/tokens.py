@@ -88,17 +88,21 @@ def same(one: Token, other: Token) -> bool:
     """Returns whether two words are forms of one: equal, or alike in their beginnings."""
     if one.plain == other.plain:
         return True
+    if one.plain[:_SAME_LETTERS] != other.plain[:_SAME_LETTERS]:
+        return False
     short, long = sorted((one.plain, other.plain), key=len)
-    if len(short) < _SAME_LETTERS or short.isdigit():
+    if short.isdigit():
         return False
     shared = next((i for i, (a, b) in enumerate(zip(short, long, strict=False)) if a != b), len(short))
     return shared >= max(_SAME_LETTERS, len(short) - 2)
 
 
-def content_of(tokens: Iterable[Token], without: Sequence[Token] = ()) -> list[Token]:
-    """Returns the words of content, each once, except forms of ``without``."""
+def content_of(tokens: Iterable[Token], without: Sequence[Token] = (), *, most: int) -> list[Token]:
+    """Returns the first ``most`` words of content, each once, except forms of ``without``."""
     found: list[Token] = []
     for token in tokens:
+        if len(found) == most:
+            break
         if token.content and not any(same(token, other) for other in (*found, *without)):
             found.append(token)
     return found

@@ -32,9 +32,12 @@ from kaynak.generation.models.transport import (
 )
 from kaynak.generation.models.wires import WIRES, Call, Decoder
 from kaynak.generation.models.wires.protocol import NotAFrame, StreamError
+from kaynak.remote import shown
 
 ResultT = TypeVar("ResultT")
 
+MOST_CHARS = 1024 * 1024
+"""Longest answer: more than any model can write on purpose."""
 _DRAIN_SECONDS = 0.25
 """Time for the body to end after the provider's mark of the end: a connection that ended well is used again."""
 
@@ -124,7 +127,7 @@ class ModelCall:
     ) -> AsyncGenerator[CallEvent, None]:
         loop = asyncio.get_running_loop()
         reader = self._wire.reader()
-        started = False
+        started, length = False, 0
         usage = None
         chunks = response.aiter_bytes()
         more = True
@@ -137,7 +140,10 @@ class ModelCall:
                     deadline = loop.time() + self._patience.idle
                 if text:
                     started = True
+                    length += len(text)
                     yield TextDelta(text)
+                if length > MOST_CHARS:
+                    raise self._endless()
             if decoder.usage is not usage:
                 usage = decoder.usage
                 yield Reported(usage, decoder.cost, decoder.model)
@@ -173,9 +179,8 @@ class ModelCall:
 
     def _cut(self, decoder: Decoder, *, started: bool) -> KaynakError:
         if decoder.blocked and not started:
-            return ModelRefused(
-                f"{self._provider.title} does not answer this: {decoder.blocked}.", hint="Ask another model."
-            )
+            why = shown(decoder.blocked, self._key)
+            return ModelRefused(f"{self._provider.title} does not answer this: {why}.", hint="Ask another model.")
         return broken_off(self._provider, started=started)
 
     async def _drain(self, chunks: AsyncIterator[bytes], reader: FrameReader, decoder: Decoder) -> None:
@@ -214,6 +219,12 @@ class ModelCall:
         kind = response.headers.get("content-type", "")
         lines = self._provider.wire is WireName.OLLAMA
         return kind.startswith("text/html") or (kind.startswith("application/json") and not lines)
+
+    def _endless(self) -> StreamTruncated:
+        return StreamTruncated(
+            f"{self._provider.title} goes on without end; its answer is left off.",
+            hint="Ask again, ask another model, or set max_tokens.",
+        )
 
     def _too_slow(self, *, started: bool) -> ModelUnavailable:
         if started:

@@ -64,7 +64,8 @@ class Contexts:
 
 
 def _read(shown: dict[str, Any], most: int) -> Known:
-    info = shown.get("model_info") or {}
+    info = shown.get("model_info")
+    info = info if isinstance(info, dict) else {}
     own = info.get(f"{info.get('general.architecture')}.context_length")
     tokens = min(own, most) if isinstance(own, int) and own > 0 else most
     thinking = shown.get("thinking")

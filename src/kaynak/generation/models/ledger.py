@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
 import structlog
 
 from kaynak.catalog import BudgetName, Catalog, ModelCallRow
-from kaynak.domain import Budget, BudgetExceeded, BudgetKind, CallOutcome, KaynakError, new_id
+from kaynak.domain import Budget, BudgetExceeded, BudgetKind, CallOutcome, InvalidRequest, KaynakError, new_id
 from kaynak.generation.models.providers import ModelName
 
 _log = structlog.get_logger(__name__)
@@ -130,12 +131,30 @@ class Ledger:
         while self._waiting:
             batch = {key: self._waiting.pop(key) for key in list(self._waiting)[:_BATCH]}
             try:
-                async with self._catalog.begin() as unit:
-                    await unit.model_calls.write(batch.values())
+                await self._store(list(batch.values()))
             except KaynakError as exc:
                 self._waiting = batch | self._waiting
                 _log.warning("model_calls_not_written", error=exc.type, calls=len(self._waiting))
                 await asyncio.sleep(_AGAIN_SECONDS)
+
+    async def _store(self, calls: Sequence[ModelCallRow]) -> None:
+        """Writes calls down, except those that cannot be: they keep no other from it.
+
+        Raises:
+            KaynakError: The database cannot write now; some may be written, and do no harm twice.
+        """
+        try:
+            async with self._catalog.begin() as unit:
+                await unit.model_calls.write(calls)
+        except Exception as exc:
+            if isinstance(exc, KaynakError) and not isinstance(exc, InvalidRequest):
+                raise
+            if len(calls) == 1:
+                _log.error("model_call_lost", call=str(calls[0].id), error=type(exc).__name__)
+                return
+            half = len(calls) // 2
+            await self._store(calls[:half])
+            await self._store(calls[half:])
 
 
 def _concerns(name: BudgetName, purchase: Purchase) -> bool:

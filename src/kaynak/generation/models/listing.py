@@ -123,10 +123,16 @@ def _todo(provider: Provider, source: KeySource) -> str | None:
 
 
 async def _models(provider: Provider, keys: Keys, transport: Transport, prices: Prices) -> tuple[ListedModel, ...]:
+    from kaynak.generation.models.transport import not_an_api
+
     wire = WIRES[provider.wire]
     key = await keys.get(provider)
     document = await transport.document(provider, key, wire.listing(provider), seconds=_CHECK_SECONDS)
-    found = {entry.name: entry for entry in wire.listed(document)}
+    try:
+        found = {entry.name: entry for entry in wire.listed(document)}
+    except (AttributeError, LookupError, TypeError, ValueError) as exc:
+        # Of another shape than the format has: what a provider sends is not ours to trust.
+        raise not_an_api(provider) from exc
     listed = []
     for name in [*provider.models, *(name for name in found if name not in provider.models)]:
         entry = found.get(name)

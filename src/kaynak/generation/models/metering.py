@@ -93,11 +93,11 @@ class Metering:
         prompt = sum(estimated_tokens(message.content) + 8 for message in messages)
         reserve = self._cost(TokenUsage(prompt, settings.max_tokens or _ANSWER_TOKENS), Reported())
         call, budgeted = await self._ledger.open(self._purchase, reserve)
-        if budgeted and reserve is None:
-            yield ModelWarning(f"The price of {self.name} is not known: the budget cannot count it.")
         meter = _Meter(prompt, time.perf_counter())
         outcome, error = CallOutcome.STOPPED, None
         try:
+            if budgeted and reserve is None:
+                yield ModelWarning(f"The price of {self.name} is not known: the budget cannot count it.")
             async with aclosing(self._inner.stream(messages, settings)) as events:
                 async for event in events:
                     if isinstance(event, Reported):

@@ -97,7 +97,7 @@ def parse_judgement(reply: str) -> Judgement | None:
         try:
             found = json.loads(match)
             verdict = Verdict(str(found["verdict"]).strip().lower())
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             continue
         if verdict in _SCORES:
             return _judgement(verdict, found.get("reason"))
@@ -106,6 +106,7 @@ def parse_judgement(reply: str) -> Judgement | None:
 
 
 def _judgement(verdict: Verdict, reason: object) -> Judgement:
-    said = " ".join(reason.split())[:_REASON_CHARS] if isinstance(reason, str) else ""
+    said = "".join(char if char.isprintable() else " " for char in reason) if isinstance(reason, str) else ""
+    said = " ".join(said.split())[:_REASON_CHARS]
     reasons = (said,) if said and verdict is not Verdict.SUPPORTED else ()
     return Judgement(verdict, _SCORES[verdict], reasons)

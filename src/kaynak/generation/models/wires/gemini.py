@@ -7,7 +7,6 @@ from urllib.parse import quote
 from kaynak.domain import FinishReason, Role, TokenUsage
 from kaynak.generation.models.failures import Said
 from kaynak.generation.models.frames import SseReader
-from kaynak.generation.models.providers import Provider
 from kaynak.generation.models.wires.protocol import (
     MAX_TOKENS,
     REASONING,
@@ -16,9 +15,10 @@ from kaynak.generation.models.wires.protocol import (
     Decoder,
     ListedModel,
     StreamError,
+    Wire,
     WireRequest,
     count,
-    sent,
+    named,
 )
 
 _REASONS = {"STOP": FinishReason.STOP, "MAX_TOKENS": FinishReason.LENGTH}
@@ -32,62 +32,11 @@ _WORDS = {
 }
 
 
-class GeminiWire:
-    """Gemini's generateContent, streamed as server-sent events."""
-
-    def request(self, call: Call) -> WireRequest:
-        """See `Wire`."""
-        roles = {Role.USER: "user", Role.ASSISTANT: "model"}
-        body: dict[str, Any] = {
-            "contents": [{"role": roles[turn.role], "parts": [{"text": turn.content}]} for turn in call.turns()]
-        }
-        if system := call.system():
-            body["systemInstruction"] = {"parts": [{"text": system}]}
-        config: dict[str, Any] = {}
-        if call.temperature is not None:
-            config["temperature"] = call.temperature
-        if call.max_tokens is not None:
-            config["maxOutputTokens"] = call.max_tokens
-        if call.reasoning is not None:
-            old = call.model.startswith(("gemini-1", "gemini-2"))
-            config["thinkingConfig"] = (
-                {"thinkingBudget": _BUDGETS[call.reasoning]} if old else {"thinkingLevel": call.reasoning}
-            )
-        if config:
-            body["generationConfig"] = config
-        model = quote(call.model.removeprefix("models/"), safe="")
-        return WireRequest(f"/v1beta/models/{model}:streamGenerateContent?alt=sse", body)
-
-    def reader(self) -> SseReader:
-        """See `Wire`."""
-        return SseReader()
-
-    def decoder(self, provider: Provider) -> Decoder:
-        """See `Wire`."""
-        return _Decoder()
-
-    def settings(self, call: Call) -> Mapping[str, tuple[str, ...]]:
-        """See `Wire`."""
-        return sent(call, _WORDS)
-
-    def listing(self, provider: Provider) -> str:
-        """See `Wire`."""
-        return "/v1beta/models?pageSize=1000"
-
-    def listed(self, document: Mapping[str, Any]) -> Sequence[ListedModel]:
-        """See `Wire`."""
-        return [
-            ListedModel(str(entry["name"]).removeprefix("models/"), entry.get("inputTokenLimit"))
-            for entry in document.get("models") or ()
-            if "generateContent" in (entry.get("supportedGenerationMethods") or ())
-        ]
-
-
 class _Decoder(Decoder):
     __slots__ = ()
 
     def _read(self, document: dict[str, Any], event: str) -> str | None:
-        self.model = document.get("modelVersion") or self.model
+        self.model = named(document.get("modelVersion"), self.model)
         self._count(document.get("usageMetadata"))
         if block := (document.get("promptFeedback") or {}).get("blockReason"):
             self.blocked = str(block)
@@ -114,3 +63,43 @@ class _Decoder(Decoder):
             output = count(usage.get("candidatesTokenCount")) + count(usage.get("thoughtsTokenCount"))
             cached = count(usage.get("cachedContentTokenCount"))
             self.usage = TokenUsage(count(usage.get("promptTokenCount")), output, cached)
+
+
+class GeminiWire(Wire):
+    """Gemini's generateContent, streamed as server-sent events."""
+
+    words = _WORDS
+    frames = SseReader
+    decoding = _Decoder
+    models = "/v1beta/models?pageSize=1000"
+
+    def request(self, call: Call) -> WireRequest:
+        """See `Wire`."""
+        roles = {Role.USER: "user", Role.ASSISTANT: "model"}
+        body: dict[str, Any] = {
+            "contents": [{"role": roles[turn.role], "parts": [{"text": turn.content}]} for turn in call.turns()]
+        }
+        if system := call.system():
+            body["systemInstruction"] = {"parts": [{"text": system}]}
+        config: dict[str, Any] = {}
+        if call.temperature is not None:
+            config["temperature"] = call.temperature
+        if call.max_tokens is not None:
+            config["maxOutputTokens"] = call.max_tokens
+        if call.reasoning is not None:
+            old = call.model.startswith(("gemini-1", "gemini-2"))
+            config["thinkingConfig"] = (
+                {"thinkingBudget": _BUDGETS[call.reasoning]} if old else {"thinkingLevel": call.reasoning}
+            )
+        if config:
+            body["generationConfig"] = config
+        model = quote(call.model.removeprefix("models/"), safe="")
+        return WireRequest(f"/v1beta/models/{model}:streamGenerateContent?alt=sse", body)
+
+    def listed(self, document: Mapping[str, Any]) -> Sequence[ListedModel]:
+        """See `Wire`."""
+        return [
+            ListedModel(str(entry["name"]).removeprefix("models/"), count(entry.get("inputTokenLimit")) or None)
+            for entry in document.get("models") or ()
+            if "generateContent" in (entry.get("supportedGenerationMethods") or ())
+        ]

@@ -6,7 +6,6 @@ from typing import Any
 from kaynak.domain import FinishReason, ModelRefused, TokenUsage
 from kaynak.generation.models.estimating import estimated_tokens
 from kaynak.generation.models.frames import NdjsonReader
-from kaynak.generation.models.providers import Provider
 from kaynak.generation.models.wires.protocol import (
     MAX_TOKENS,
     REASONING,
@@ -14,9 +13,10 @@ from kaynak.generation.models.wires.protocol import (
     Call,
     Decoder,
     ListedModel,
+    Wire,
     WireRequest,
     count,
-    sent,
+    named,
 )
 
 _LEAST_CONTEXT = 4096
@@ -25,8 +25,31 @@ _ANSWER_TOKENS = 2048
 _WORDS = {TEMPERATURE: ("temperature",), MAX_TOKENS: ("num_predict",), REASONING: ("think", "thinking")}
 
 
-class OllamaWire:
+class _Decoder(Decoder):
+    __slots__ = ()
+
+    def _read(self, document: dict[str, Any], event: str) -> str | None:
+        self.model = named(document.get("model"), self.model)
+        if document.get("done") is True:
+            length = document.get("done_reason") == "length"
+            self.reason = FinishReason.LENGTH if length else FinishReason.STOP
+            self.ended = True
+            if "prompt_eval_count" in document or "eval_count" in document:
+                self.usage = TokenUsage(count(document.get("prompt_eval_count")), count(document.get("eval_count")))
+        message = document.get("message") or {}
+        text = message.get("content")
+        if isinstance(text, str) and text:
+            return text
+        return "" if message.get("thinking") else None
+
+
+class OllamaWire(Wire):
     """Ollama's own chat. Its imitation of OpenAI ignores ``num_ctx``, and so cuts long prompts in silence."""
+
+    words = _WORDS
+    frames = NdjsonReader
+    decoding = _Decoder
+    models = "/api/tags"
 
     def request(self, call: Call) -> WireRequest:
         """See `Wire`.
@@ -48,47 +71,13 @@ class OllamaWire:
         if call.reasoning is not None:
             # A degree that the model does not know is passed over by the server without a word: some only know
             # whether to think at all.
-            named = call.thinking is None or call.reasoning in call.thinking
-            body["think"] = call.reasoning if named else True
+            known = call.thinking is None or call.reasoning in call.thinking
+            body["think"] = call.reasoning if known else True
         return WireRequest("/api/chat", body)
-
-    def reader(self) -> NdjsonReader:
-        """See `Wire`."""
-        return NdjsonReader()
-
-    def decoder(self, provider: Provider) -> Decoder:
-        """See `Wire`."""
-        return _Decoder()
-
-    def settings(self, call: Call) -> Mapping[str, tuple[str, ...]]:
-        """See `Wire`."""
-        return sent(call, _WORDS)
-
-    def listing(self, provider: Provider) -> str:
-        """See `Wire`."""
-        return "/api/tags"
 
     def listed(self, document: Mapping[str, Any]) -> Sequence[ListedModel]:
         """See `Wire`."""
         return [ListedModel(str(entry["name"])) for entry in document.get("models") or () if entry.get("name")]
-
-
-class _Decoder(Decoder):
-    __slots__ = ()
-
-    def _read(self, document: dict[str, Any], event: str) -> str | None:
-        self.model = document.get("model") or self.model
-        if document.get("done") is True:
-            length = document.get("done_reason") == "length"
-            self.reason = FinishReason.LENGTH if length else FinishReason.STOP
-            self.ended = True
-            if "prompt_eval_count" in document or "eval_count" in document:
-                self.usage = TokenUsage(count(document.get("prompt_eval_count")), count(document.get("eval_count")))
-        message = document.get("message") or {}
-        text = message.get("content")
-        if isinstance(text, str) and text:
-            return text
-        return "" if message.get("thinking") else None
 
 
 def _context(call: Call) -> int:

@@ -18,68 +18,20 @@ from kaynak.generation.models.wires.protocol import (
     Decoder,
     ListedModel,
     StreamError,
+    Wire,
     WireRequest,
     count,
-    sent,
+    named,
 )
 
+_MOST_DOLLARS = 1e6
+"""Beyond it, what a provider says of a cost is not believed."""
 _REASONS = {"length": FinishReason.LENGTH, "content_filter": FinishReason.FILTERED}
 _WORDS = {
     TEMPERATURE: ("temperature",),
     MAX_TOKENS: ("max_tokens", "max_completion_tokens", "max_new_tokens"),
     REASONING: ("reasoning_effort", "reasoning", "thinking"),
 }
-
-
-class OpenAIWire:
-    """Chat completions: OpenAI, Azure, OpenRouter, Hugging Face, and everything that is compatible with them."""
-
-    def request(self, call: Call) -> WireRequest:
-        """See `Wire`."""
-        quirks = call.provider.quirks
-        body: dict[str, Any] = {
-            "model": call.model,
-            "messages": [{"role": message.role.value, "content": message.content} for message in call.messages],
-            "stream": True,
-        }
-        if STREAM_OPTIONS not in call.without:
-            body["stream_options"] = {"include_usage": True}
-        if call.temperature is not None:
-            body["temperature"] = call.temperature
-        if call.max_tokens is not None:
-            field = "max_completion_tokens" if Quirk.MAX_COMPLETION_TOKENS in quirks else "max_tokens"
-            body[field] = call.max_tokens
-        if call.reasoning is not None:
-            if Quirk.NESTED_REASONING in quirks:
-                body["reasoning"] = {"effort": call.reasoning}
-            else:
-                body["reasoning_effort"] = call.reasoning
-        return WireRequest(_path(call.provider, "/chat/completions", call.model), body)
-
-    def reader(self) -> SseReader:
-        """See `Wire`."""
-        return SseReader()
-
-    def decoder(self, provider: Provider) -> Decoder:
-        """See `Wire`."""
-        return _Decoder(reason_ends=Quirk.REASON_ENDS in provider.quirks)
-
-    def settings(self, call: Call) -> Mapping[str, tuple[str, ...]]:
-        """See `Wire`."""
-        found = sent(call, _WORDS)
-        return found if STREAM_OPTIONS in call.without else {**found, STREAM_OPTIONS: (STREAM_OPTIONS,)}
-
-    def listing(self, provider: Provider) -> str:
-        """See `Wire`."""
-        return _path(provider, "/models")
-
-    def listed(self, document: Mapping[str, Any]) -> Sequence[ListedModel]:
-        """See `Wire`."""
-        return [
-            ListedModel(str(entry["id"]), entry.get("context_length") or entry.get("max_model_len"), _price(entry))
-            for entry in document.get("data") or ()
-            if isinstance(entry, dict) and entry.get("id")
-        ]
 
 
 @dataclass(slots=True)
@@ -95,7 +47,7 @@ class _Decoder(Decoder):
         return Decoder.feed(self, frame)
 
     def _read(self, document: dict[str, Any], event: str) -> str | None:
-        self.model = document.get("model") or self.model
+        self.model = named(document.get("model"), self.model)
         if isinstance(document.get("usage"), dict):
             self._count(document["usage"])
         choices = document.get("choices") or ()
@@ -120,8 +72,65 @@ class _Decoder(Decoder):
         details = usage.get("prompt_tokens_details") or {}
         cached = count(details.get("cached_tokens"))
         self.usage = TokenUsage(count(usage.get("prompt_tokens")), count(usage.get("completion_tokens")), cached)
-        if isinstance(usage.get("cost"), int | float):
-            self.cost = float(usage["cost"])
+        cost = usage.get("cost")
+        if isinstance(cost, int | float) and not isinstance(cost, bool) and 0 <= cost < _MOST_DOLLARS:
+            self.cost = float(cost)
+
+
+class OpenAIWire(Wire):
+    """Chat completions: OpenAI, Azure, OpenRouter, Hugging Face, and everything that is compatible with them."""
+
+    words = _WORDS
+    frames = SseReader
+    decoding = _Decoder
+    models = "/models"
+
+    def request(self, call: Call) -> WireRequest:
+        """See `Wire`."""
+        quirks = call.provider.quirks
+        body: dict[str, Any] = {
+            "model": call.model,
+            "messages": [{"role": message.role.value, "content": message.content} for message in call.messages],
+            "stream": True,
+        }
+        if STREAM_OPTIONS not in call.without:
+            body["stream_options"] = {"include_usage": True}
+        if call.temperature is not None:
+            body["temperature"] = call.temperature
+        if call.max_tokens is not None:
+            field = "max_completion_tokens" if Quirk.MAX_COMPLETION_TOKENS in quirks else "max_tokens"
+            body[field] = call.max_tokens
+        if call.reasoning is not None:
+            if Quirk.NESTED_REASONING in quirks:
+                body["reasoning"] = {"effort": call.reasoning}
+            else:
+                body["reasoning_effort"] = call.reasoning
+        return WireRequest(_path(call.provider, "/chat/completions", call.model), body)
+
+    def decoder(self, provider: Provider) -> Decoder:
+        """See `Wire`."""
+        return _Decoder(reason_ends=Quirk.REASON_ENDS in provider.quirks)
+
+    def settings(self, call: Call) -> dict[str, tuple[str, ...]]:
+        """See `Wire`."""
+        found = super().settings(call)
+        return found if STREAM_OPTIONS in call.without else {**found, STREAM_OPTIONS: (STREAM_OPTIONS,)}
+
+    def listing(self, provider: Provider) -> str:
+        """See `Wire`."""
+        return _path(provider, self.models)
+
+    def listed(self, document: Mapping[str, Any]) -> Sequence[ListedModel]:
+        """See `Wire`."""
+        return [
+            ListedModel(
+                str(entry["id"]),
+                count(entry.get("context_length")) or count(entry.get("max_model_len")) or None,
+                _price(entry),
+            )
+            for entry in document.get("data") or ()
+            if isinstance(entry, dict) and entry.get("id")
+        ]
 
 
 def _path(provider: Provider, path: str, model: str | None = None) -> str:
@@ -140,4 +149,5 @@ def _price(entry: dict[str, Any]) -> tuple[float, float] | None:
         prompt, completion = float(pricing["prompt"]), float(pricing["completion"])  # type: ignore[index]
     except (TypeError, KeyError, ValueError):
         return None
-    return (prompt * 1e6, completion * 1e6) if prompt >= 0 and completion >= 0 else None
+    sound = 0 <= prompt < _MOST_DOLLARS and 0 <= completion < _MOST_DOLLARS
+    return (prompt * 1e6, completion * 1e6) if sound else None

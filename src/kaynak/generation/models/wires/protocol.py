@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, ClassVar
 
 import orjson
 
@@ -12,6 +12,7 @@ from kaynak.generation.models.failures import Said, said
 from kaynak.generation.models.frames import Frame, FrameReader
 from kaynak.generation.models.providers import Provider
 
+_MOST_TOKENS = 1_000_000_000
 TEMPERATURE, MAX_TOKENS, REASONING, STREAM_OPTIONS = "temperature", "max_tokens", "reasoning", "stream_options"
 
 
@@ -161,40 +162,52 @@ class Decoder(ABC):
         """Returns the text of a frame that is no error."""
 
 
-class Wire(Protocol):
-    """One wire format. Holds no state."""
+class Wire(ABC):
+    """One wire format. Holds no state.
 
+    Attributes:
+        words: What names settings in the provider's messages.
+        frames: Takes a body apart.
+        decoding: Reads an answer.
+        models: Path of the list of models.
+    """
+
+    words: ClassVar[Mapping[str, tuple[str, ...]]]
+    frames: ClassVar[Callable[[], FrameReader]]
+    decoding: ClassVar[Callable[[], Decoder]]
+    models: ClassVar[str]
+
+    @abstractmethod
     def request(self, call: Call) -> WireRequest:
         """Returns what is to be posted for a streamed answer."""
-        ...
+
+    @abstractmethod
+    def listed(self, document: Mapping[str, Any]) -> Sequence[ListedModel]:
+        """Returns the models of the list that write text."""
 
     def reader(self) -> FrameReader:
         """Returns a reader for one body."""
-        ...
+        return type(self).frames()
 
     def decoder(self, provider: Provider) -> Decoder:
         """Returns a decoder for one answer."""
-        ...
+        return type(self).decoding()
 
-    def settings(self, call: Call) -> Mapping[str, tuple[str, ...]]:
-        """Returns the settings that ``call`` sends, with the words that name them in the provider's messages."""
-        ...
+    def settings(self, call: Call) -> dict[str, tuple[str, ...]]:
+        """Returns the settings that ``call`` sends, with the words that name them."""
+        values = {TEMPERATURE: call.temperature, MAX_TOKENS: call.max_tokens, REASONING: call.reasoning}
+        return {name: words for name, words in self.words.items() if values.get(name) is not None}
 
     def listing(self, provider: Provider) -> str:
         """Returns the path of the list of models."""
-        ...
-
-    def listed(self, document: Mapping[str, Any]) -> Sequence[ListedModel]:
-        """Returns the models of the list that write text."""
-        ...
-
-
-def sent(call: Call, names: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
-    """Returns the part of ``names`` whose settings ``call`` sends."""
-    values = {TEMPERATURE: call.temperature, MAX_TOKENS: call.max_tokens, REASONING: call.reasoning}
-    return {name: words for name, words in names.items() if values.get(name) is not None}
+        return self.models
 
 
 def count(value: object) -> int:
-    """Returns a count of tokens as it came; 0 for what is no count."""
-    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
+    """Returns a count of tokens as it came; 0 for what is no count, or none that can be believed."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 < value < _MOST_TOKENS else 0
+
+
+def named(value: object, before: str | None = None) -> str | None:
+    """Returns the name of a model as it came; ``before`` for what is no name."""
+    return value if isinstance(value, str) and value else before
