@@ -15,14 +15,18 @@ import pytest
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "engines" / "README.md"
 BEGIN, END = "<!-- contract: begin -->", "<!-- contract: end -->"
+REPEATING = {"test_it_finds_what_exact_search_finds", "test_searches_during_writes_see_whole_documents"}
+"""Tests that say the same thing to an engine for long."""
 KINDS = {"dense": "Dense engines", "lexical": "Lexical engines"}
 _seen: dict[tuple[str, str], dict[str, str]] = defaultdict(dict)
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Notes of each test which engine it is about: the class says it, by ``column`` and ``kind``."""
+    """Notes of each test which engine it is about: the class says it, by ``column`` and ``kind``; and what repeats itself."""
     for item in items:
+        if getattr(item, "originalname", "") in REPEATING:
+            item.add_marker("untraced")
         owner = getattr(item, "cls", None)
         if owner is not None and hasattr(owner, "column"):
             kind = "dense" if hasattr(owner, "tolerance") else "lexical"

@@ -21,6 +21,7 @@ import pytest
 
 from kaynak import Client
 from kaynak.domain import Message, Role
+from kaynak.testing.folders import quick_folder
 from kaynak.testing.models import Fault, ModelServer, ThreadedModelServer
 
 KAYNAK = [sys.executable, "-c", "from kaynak.cli.main import main; main()"]
@@ -45,7 +46,7 @@ def provider() -> Iterator[ModelServer]:
 @pytest.fixture(scope="module")
 def prepared() -> Iterator[Path]:
     """A data directory with a handbook in it, to be copied: to make one takes longer than most of these tests."""
-    folder = Path(tempfile.mkdtemp(prefix="ke-", dir="/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix="ke-", dir=quick_folder()))
     folder.chmod(0o755)  # the database's account passes through
     (folder / "leave.md").write_text(
         "# Leave\n\nEveryone in Turkey has 26 days of paid leave a year. It is granted in whole days and may be "
@@ -59,7 +60,7 @@ def prepared() -> Iterator[Path]:
 
 @pytest.fixture
 def environment(provider: ModelServer, prepared: Path) -> Iterator[dict[str, str]]:
-    folder = Path(tempfile.mkdtemp(prefix="ke-", dir="/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix="ke-", dir=quick_folder()))
     folder.chmod(0o755)
     subprocess.run(["cp", "-a", prepared, folder / "data"], check=True)  # with its owners
     yield {**os.environ, **provider.environment(), "KAYNAK_DATA_DIR": str(folder / "data"), "TERM": "dumb"}

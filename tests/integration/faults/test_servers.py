@@ -18,13 +18,15 @@ from typing import Any
 import httpx
 import pytest
 
+from kaynak.testing.folders import quick_folder
+
 UP = [sys.executable, "-c", "from kaynak.cli.main import main; main()", "up", "--port", "0", "--json"]
 QUERY = {"query": "steps of the lighthouse", "collections": ["c"]}
 
 
 @pytest.fixture
 def data_dir() -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix="kf-", dir="/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix="kf-", dir=quick_folder()))
     folder.chmod(0o755)  # the database's account passes through
     yield folder / "data"
     shutil.rmtree(folder, ignore_errors=True)

@@ -30,6 +30,7 @@ def around(centres: Vector, count: int, seed: int) -> tuple[Vector, list[int]]:
     return centres[which] + 0.7 * rng.standard_normal((count, _DIMENSIONS)).astype(np.float32), which.tolist()
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize(
     "params",
     [
