@@ -58,15 +58,27 @@ def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
 
 
 @pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[object]:
+    """Has the processes that an ``untraced`` test starts, its servers too, do without coverage."""
+    asked = None if item.get_closest_marker("untraced") is None else os.environ.pop(_MEASURED, None)
+    try:
+        return (yield)
+    finally:
+        if asked is not None:
+            os.environ[_MEASURED] = asked
+
+
+@pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
-    """Keeps coverage from looking on where a test asks for it.
+    """Keeps coverage from looking on where a test asks for it, by being ``untraced``.
 
     Being looked at makes Python two to nine times as slow. Coverage can only lose by it: what such a test runs through
-    counts if other tests run through it too, and the processes that it starts count for nothing.
+    counts if other tests run through it too.
     """
-    if item.get_closest_marker("untraced") is None or not type(sys.gettrace()).__module__.startswith("coverage"):
+    ours, of_threads = sys.gettrace(), threading.gettrace()
+    # Not a debugger, which somebody wants to stop here.
+    if item.get_closest_marker("untraced") is None or not type(ours).__module__.startswith("coverage"):
         return (yield)
-    ours, of_threads, of_children = sys.gettrace(), threading.gettrace(), os.environ.pop(_MEASURED, None)
     sys.settrace(None)
     threading.settrace(None)
     try:
@@ -74,8 +86,6 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
     finally:
         threading.settrace(of_threads)
         sys.settrace(ours)
-        if of_children is not None:
-            os.environ[_MEASURED] = of_children
 
 
 @pytest.hookimpl(wrapper=True)

@@ -23,7 +23,7 @@ _seen: dict[tuple[str, str], dict[str, str]] = defaultdict(dict)
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Notes of each test which engine it is about: the class says it, by ``column`` and ``kind``; and what repeats itself."""
+    """Notes of each test which engine it is about, as its class says by ``column`` and ``kind``; and what repeats."""
     for item in items:
         if getattr(item, "originalname", "") in REPEATING:
             item.add_marker("untraced")

@@ -25,6 +25,7 @@ from kaynak import Client
 from kaynak.testing.folders import quick_folder
 from kaynak.testing.models import Fault, ModelServer, ThreadedModelServer
 
+pytestmark = pytest.mark.untraced
 KAYNAK = [sys.executable, "-c", "from kaynak.cli.main import main; main()"]
 COMPANY = Path(__file__).parents[2] / "examples/company"
 QUESTION = "How many days of annual leave do I get from the fifth year on?"

@@ -20,6 +20,7 @@ import pytest
 from kaynak import Client
 from kaynak.testing.folders import quick_folder
 
+pytestmark = pytest.mark.untraced
 KAYNAK = [sys.executable, "-c", "from kaynak.cli.main import main; main()"]
 
 
