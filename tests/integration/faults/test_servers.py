@@ -80,6 +80,7 @@ def whole(client: httpx.Client) -> None:
         time.sleep(0.1)
 
 
+@pytest.mark.untraced
 def test_of_two_servers_started_at_once_one_serves_and_the_other_says_so(data_dir: Path) -> None:
     """On an empty directory both would make a database."""
     both = [launched(data_dir), launched(data_dir)]
@@ -101,6 +102,7 @@ def test_of_two_servers_started_at_once_one_serves_and_the_other_says_so(data_di
                 ended(process, signal.SIGKILL)
 
 
+@pytest.mark.untraced
 def test_indexes_deleted_and_damaged_under_a_running_server(data_dir: Path) -> None:
     root = data_dir / "indexes" / "tantivy"
     with serving(data_dir) as client:
