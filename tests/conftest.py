@@ -14,6 +14,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
@@ -170,9 +171,8 @@ def postgres() -> Iterator[EmbeddedPostgres]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-@pytest.fixture
-def make_catalog_url(postgres: EmbeddedPostgres) -> Iterator[Callable[[], str]]:
-    """Makes a fresh migrated database at every call; removed after the test."""
+@contextmanager
+def _databases(postgres: EmbeddedPostgres) -> Iterator[Callable[[], str]]:
     admin = postgres.url.replace(f"/{_TEMPLATE}?", "/postgres?")
     names: list[str] = []
 
@@ -187,6 +187,20 @@ def make_catalog_url(postgres: EmbeddedPostgres) -> Iterator[Callable[[], str]]:
     with psycopg.connect(admin, autocommit=True) as connection:
         for name in names:
             connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def make_catalog_url(postgres: EmbeddedPostgres) -> Iterator[Callable[[], str]]:
+    """Makes a fresh migrated database at every call; removed after the test."""
+    with _databases(postgres) as make:
+        yield make
+
+
+@pytest.fixture(scope="module")
+def shared_database_url(postgres: EmbeddedPostgres) -> Iterator[str]:
+    """URL of a migrated database that is fresh for each module, for what its tests only read."""
+    with _databases(postgres) as make:
+        yield make()
 
 
 @pytest.fixture

@@ -148,6 +148,7 @@ def events(lines: Iterator[str]) -> Iterator[tuple[str, str, Any]]:
             fields = {}
 
 
+@pytest.mark.untraced
 def test_a_server_killed_while_it_streams_leaves_a_readable_conversation(
     up: Callable[[], Server], provider: ModelServer
 ) -> None:
@@ -193,6 +194,7 @@ def test_a_server_killed_while_it_streams_leaves_a_readable_conversation(
     assert (went_on.status_code, went_on.json()["state"]) == (201, "complete")
 
 
+@pytest.mark.untraced
 def test_a_dropped_connection_is_taken_up_again(up: Callable[[], Server], provider: ModelServer) -> None:
     server = up()
     messages = f"/v1/conversations/{begin(server)}/messages"
@@ -214,6 +216,7 @@ def test_a_dropped_connection_is_taken_up_again(up: Callable[[], Server], provid
     assert (kept["state"], kept["content"]) == ("complete", text)
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("fault", [Fault.CUT_MIDWAY, Fault.CUT_BEFORE_END, Fault.ERROR_FRAME])
 def test_what_a_provider_cuts_off_is_never_a_complete_answer(
     up: Callable[[], Server], provider: ModelServer, fault: Fault
@@ -230,6 +233,7 @@ def test_what_a_provider_cuts_off_is_never_a_complete_answer(
     assert kept["answer"] is None or kept["answer"]["partial"]
 
 
+@pytest.mark.untraced
 def test_an_answer_is_stopped_by_a_command_beside_the_server_or_by_its_end(
     up: Callable[[], Server], provider: ModelServer
 ) -> None:
