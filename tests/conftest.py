@@ -24,6 +24,7 @@ from _pytest.faulthandler import fault_handler_stderr_fd_key
 from hypothesis import settings
 
 from kaynak.catalog import Catalog, EmbeddedPostgres
+from kaynak.parsing import sandbox
 from kaynak.testing import redis_server as redis_servers
 from kaynak.testing.folders import quick_folder
 
@@ -35,6 +36,10 @@ _numbers = itertools.count()
 # What tests start inherits it.
 os.environ.setdefault("TMPDIR", quick_folder())
 tempfile.tempdir = None
+
+# What ends writes down what coverage has seen of it, which takes longer than ending may take on a busy machine; killed
+# while it does, it would leave half a file.
+sandbox._FAREWELL_SECONDS = 30
 
 # Whoever is started in the background ignores interrupts, and so would every program that a test starts and interrupts.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -102,6 +107,11 @@ def pytest_collection(session: pytest.Session) -> Iterator[object]:
     gc.collect()
     gc.freeze()
     return result
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begins with what takes long: at the end, one process would work on it and the others would have nothing to do."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -97,6 +97,7 @@ def folder(tmp_path: Path) -> Path:
     return root
 
 
+@pytest.mark.slow
 def test_add_search_ask_remove(kaynak, folder):
     added = kaynak("add", folder, "-c", "handbook", "--json")
     assert added.returncode == 1, added.stderr  # one file is empty
@@ -172,6 +173,7 @@ def test_help_is_quick_because_nothing_heavy_is_imported():
     assert done.stdout == "[]\n"
 
 
+@pytest.mark.slow
 def test_an_interrupted_add_cancels_what_waits_and_goes_on_when_typed_again(kaynak, data_dir, tmp_path):
     root = tmp_path / "many"
     root.mkdir()
