@@ -10,8 +10,11 @@ import logging
 import os
 import shutil
 import signal
+import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
@@ -21,12 +24,22 @@ from _pytest.faulthandler import fault_handler_stderr_fd_key
 from hypothesis import settings
 
 from kaynak.catalog import Catalog, EmbeddedPostgres
+from kaynak.parsing import sandbox
 from kaynak.testing import redis_server as redis_servers
+from kaynak.testing.folders import quick_folder
 
 _TEMPLATE = "kaynak"
 _TEARDOWN_SECONDS = 120
-_ROOM = 4 << 30
+_MEASURED = "COVERAGE_PROCESS_CONFIG"
 _numbers = itertools.count()
+
+# What tests start inherits it.
+os.environ.setdefault("TMPDIR", quick_folder())
+tempfile.tempdir = None
+
+# What ends writes down what coverage has seen of it, which takes longer than ending may take on a busy machine; killed
+# while it does, it would leave half a file.
+sandbox._FAREWELL_SECONDS = 30
 
 # Whoever is started in the background ignores interrupts, and so would every program that a test starts and interrupts.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -51,6 +64,37 @@ def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
 
 
 @pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[object]:
+    """Has the processes that an ``untraced`` test starts, its servers too, do without coverage."""
+    asked = None if item.get_closest_marker("untraced") is None else os.environ.pop(_MEASURED, None)
+    try:
+        return (yield)
+    finally:
+        if asked is not None:
+            os.environ[_MEASURED] = asked
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """Keeps coverage from looking on where a test asks for it, by being ``untraced``.
+
+    Being looked at makes Python two to nine times as slow. Coverage can only lose by it: what such a test runs through
+    counts if other tests run through it too.
+    """
+    ours, of_threads = sys.gettrace(), threading.gettrace()
+    # Not a debugger, which somebody wants to stop here.
+    if item.get_closest_marker("untraced") is None or not type(ours).__module__.startswith("coverage"):
+        return (yield)
+    sys.settrace(None)
+    threading.settrace(None)
+    try:
+        return (yield)
+    finally:
+        threading.settrace(of_threads)
+        sys.settrace(ours)
+
+
+@pytest.hookimpl(wrapper=True)
 def pytest_collection(session: pytest.Session) -> Iterator[object]:
     """Spares the collector what is made before the first test: thousands of modules, models and tests that stay."""
     gc.disable()
@@ -58,9 +102,16 @@ def pytest_collection(session: pytest.Session) -> Iterator[object]:
         result = yield
     finally:
         gc.enable()
+    # What tests leave open is looked for at the end of each module: between, looking costs more than it gives back.
+    gc.set_threshold(20_000, 20, 20)
     gc.collect()
     gc.freeze()
     return result
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begins with what takes long: at the end, one process would work on it and the others would have nothing to do."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -112,20 +163,10 @@ def shared_data() -> Path:
     return path
 
 
-def _quick_folder() -> str:
-    """Where short-lived databases lie: in memory, where there is room for them and programs may run there too."""
-    memory = "/dev/shm"
-    if os.access(memory, os.W_OK):
-        found = os.statvfs(memory)
-        if found.f_bavail * found.f_frsize >= _ROOM and not found.f_flag & os.ST_NOEXEC:
-            return memory
-    return "/tmp"
-
-
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[EmbeddedPostgres]:
     """One server for the session, migrated once; its database is the template of all others."""
-    folder = Path(tempfile.mkdtemp(prefix="kt-", dir=_quick_folder()))
+    folder = Path(tempfile.mkdtemp(prefix="kt-", dir=quick_folder()))
     folder.chmod(0o755)  # the server's account passes through
     server = EmbeddedPostgres.start(folder, durable=False)
 
@@ -140,9 +181,8 @@ def postgres() -> Iterator[EmbeddedPostgres]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-@pytest.fixture
-def make_catalog_url(postgres: EmbeddedPostgres) -> Iterator[Callable[[], str]]:
-    """Makes a fresh migrated database at every call; removed after the test."""
+@contextmanager
+def _databases(postgres: EmbeddedPostgres) -> Iterator[Callable[[], str]]:
     admin = postgres.url.replace(f"/{_TEMPLATE}?", "/postgres?")
     names: list[str] = []
 
@@ -157,6 +197,20 @@ def make_catalog_url(postgres: EmbeddedPostgres) -> Iterator[Callable[[], str]]:
     with psycopg.connect(admin, autocommit=True) as connection:
         for name in names:
             connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def make_catalog_url(postgres: EmbeddedPostgres) -> Iterator[Callable[[], str]]:
+    """Makes a fresh migrated database at every call; removed after the test."""
+    with _databases(postgres) as make:
+        yield make
+
+
+@pytest.fixture(scope="module")
+def shared_database_url(postgres: EmbeddedPostgres) -> Iterator[str]:
+    """URL of a migrated database that is fresh for each module, for what its tests only read."""
+    with _databases(postgres) as make:
+        yield make()
 
 
 @pytest.fixture

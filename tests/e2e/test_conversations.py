@@ -21,6 +21,7 @@ import pytest
 
 from kaynak import Client
 from kaynak.domain import Message, Role
+from kaynak.testing.folders import quick_folder
 from kaynak.testing.models import Fault, ModelServer, ThreadedModelServer
 
 KAYNAK = [sys.executable, "-c", "from kaynak.cli.main import main; main()"]
@@ -45,7 +46,7 @@ def provider() -> Iterator[ModelServer]:
 @pytest.fixture(scope="module")
 def prepared() -> Iterator[Path]:
     """A data directory with a handbook in it, to be copied: to make one takes longer than most of these tests."""
-    folder = Path(tempfile.mkdtemp(prefix="ke-", dir="/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix="ke-", dir=quick_folder()))
     folder.chmod(0o755)  # the database's account passes through
     (folder / "leave.md").write_text(
         "# Leave\n\nEveryone in Turkey has 26 days of paid leave a year. It is granted in whole days and may be "
@@ -59,7 +60,7 @@ def prepared() -> Iterator[Path]:
 
 @pytest.fixture
 def environment(provider: ModelServer, prepared: Path) -> Iterator[dict[str, str]]:
-    folder = Path(tempfile.mkdtemp(prefix="ke-", dir="/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix="ke-", dir=quick_folder()))
     folder.chmod(0o755)
     subprocess.run(["cp", "-a", prepared, folder / "data"], check=True)  # with its owners
     yield {**os.environ, **provider.environment(), "KAYNAK_DATA_DIR": str(folder / "data"), "TERM": "dumb"}
@@ -147,6 +148,7 @@ def events(lines: Iterator[str]) -> Iterator[tuple[str, str, Any]]:
             fields = {}
 
 
+@pytest.mark.untraced
 def test_a_server_killed_while_it_streams_leaves_a_readable_conversation(
     up: Callable[[], Server], provider: ModelServer
 ) -> None:
@@ -192,6 +194,7 @@ def test_a_server_killed_while_it_streams_leaves_a_readable_conversation(
     assert (went_on.status_code, went_on.json()["state"]) == (201, "complete")
 
 
+@pytest.mark.untraced
 def test_a_dropped_connection_is_taken_up_again(up: Callable[[], Server], provider: ModelServer) -> None:
     server = up()
     messages = f"/v1/conversations/{begin(server)}/messages"
@@ -213,6 +216,7 @@ def test_a_dropped_connection_is_taken_up_again(up: Callable[[], Server], provid
     assert (kept["state"], kept["content"]) == ("complete", text)
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("fault", [Fault.CUT_MIDWAY, Fault.CUT_BEFORE_END, Fault.ERROR_FRAME])
 def test_what_a_provider_cuts_off_is_never_a_complete_answer(
     up: Callable[[], Server], provider: ModelServer, fault: Fault
@@ -229,6 +233,7 @@ def test_what_a_provider_cuts_off_is_never_a_complete_answer(
     assert kept["answer"] is None or kept["answer"]["partial"]
 
 
+@pytest.mark.untraced
 def test_an_answer_is_stopped_by_a_command_beside_the_server_or_by_its_end(
     up: Callable[[], Server], provider: ModelServer
 ) -> None:

@@ -22,8 +22,10 @@ import pytest
 from mcp import Client as McpClient
 
 from kaynak import Client
+from kaynak.testing.folders import quick_folder
 from kaynak.testing.models import Fault, ModelServer, ThreadedModelServer
 
+pytestmark = pytest.mark.untraced
 KAYNAK = [sys.executable, "-c", "from kaynak.cli.main import main; main()"]
 COMPANY = Path(__file__).parents[2] / "examples/company"
 QUESTION = "How many days of annual leave do I get from the fifth year on?"
@@ -43,7 +45,7 @@ def provider() -> Iterator[ModelServer]:
 @pytest.fixture(scope="module")
 def server(provider) -> Iterator[SimpleNamespace]:
     """A server in a process of its own, with a handbook and a policy in it."""
-    folder = Path(tempfile.mkdtemp(prefix="ke-", dir="/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix="ke-", dir=quick_folder()))
     folder.chmod(0o755)  # the database's account passes through
     process = subprocess.Popen(
         [*KAYNAK, "up", "--port", "0", "--json"],

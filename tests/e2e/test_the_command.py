@@ -18,14 +18,16 @@ import httpx
 import pytest
 
 from kaynak import Client
+from kaynak.testing.folders import quick_folder
 
+pytestmark = pytest.mark.untraced
 KAYNAK = [sys.executable, "-c", "from kaynak.cli.main import main; main()"]
 
 
 @pytest.fixture
 def data_dir() -> Iterator[Path]:
     """A short path: the database's socket lies below it."""
-    folder = Path(tempfile.mkdtemp(prefix="ke-", dir="/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix="ke-", dir=quick_folder()))
     folder.chmod(0o755)  # the server's account passes through
     yield folder / "data"
     shutil.rmtree(folder, ignore_errors=True)
@@ -95,6 +97,7 @@ def folder(tmp_path: Path) -> Path:
     return root
 
 
+@pytest.mark.slow
 def test_add_search_ask_remove(kaynak, folder):
     added = kaynak("add", folder, "-c", "handbook", "--json")
     assert added.returncode == 1, added.stderr  # one file is empty
@@ -170,10 +173,11 @@ def test_help_is_quick_because_nothing_heavy_is_imported():
     assert done.stdout == "[]\n"
 
 
+@pytest.mark.slow
 def test_an_interrupted_add_cancels_what_waits_and_goes_on_when_typed_again(kaynak, data_dir, tmp_path):
     root = tmp_path / "many"
     root.mkdir()
-    for n in range(300):
+    for n in range(150):
         (root / f"{n}.txt").write_text(f"Text number {n}. " * 40)
     process = subprocess.Popen(
         [*KAYNAK, "add", str(root), "-c", "c"],
@@ -194,4 +198,4 @@ def test_an_interrupted_add_cancels_what_waits_and_goes_on_when_typed_again(kayn
     again = kaynak("add", root, "-c", "c", "--json")
     assert again.returncode == 0, again.stdout
     assert again.document["failed"] == again.document["cancelled"] == 0
-    assert kaynak("collections", "show", "c", "--json").document["documents"] == 300
+    assert kaynak("collections", "show", "c", "--json").document["documents"] == 150

@@ -34,6 +34,7 @@ asyncio.run(main())
 """
 
 
+@pytest.mark.untraced
 async def test_a_killed_writer_leaves_no_gap_and_no_lie(catalog, log) -> None:
     told: set[str] = set()
     for _ in range(2):

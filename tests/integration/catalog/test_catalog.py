@@ -16,6 +16,7 @@ from sqlalchemy import text
 from kaynak.catalog import Catalog, EmbeddedPostgres
 from kaynak.catalog.engine import create_readers
 from kaynak.domain import OWNER, CatalogUnavailable, CollectionNotFound, InvalidRequest, Misconfigured, StorageFull
+from kaynak.testing.folders import quick_folder
 
 pytestmark = pytest.mark.anyio
 DEBIAN = Path("/usr/lib/postgresql/15/bin")
@@ -124,7 +125,7 @@ async def test_defects_stay_defects(catalog) -> None:
 
 
 async def test_a_restart_of_the_server_costs_no_more_than_the_request_in_flight() -> None:
-    folder = Path(tempfile.mkdtemp(prefix="kr-", dir="/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix="kr-", dir=quick_folder()))
     folder.chmod(0o755)
     server = EmbeddedPostgres.start(folder)
     catalog = await Catalog.open(server.url)
@@ -149,7 +150,7 @@ def debian_server() -> Iterator[str]:
     """A plain server of the least version we take, without pgvector."""
     if not (DEBIAN / "initdb").exists() or os.geteuid() != 0:
         pytest.skip("needs Debian's postgresql-15 and root")
-    folder = Path(tempfile.mkdtemp(prefix="kd-", dir="/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix="kd-", dir=quick_folder()))
     subprocess.run(["chown", "nobody", folder], check=True)
 
     def run(*command: object) -> None:

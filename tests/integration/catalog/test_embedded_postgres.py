@@ -19,6 +19,7 @@ import pytest
 from kaynak.catalog import EmbeddedPostgres
 from kaynak.catalog.embedded.postmaster import Postmaster
 from kaynak.domain import CatalogUnavailable, Misconfigured
+from kaynak.testing.folders import quick_folder
 
 USE = """
 import sys, time
@@ -38,7 +39,7 @@ if sys.argv[2] == "wait":
 @pytest.fixture(scope="module")
 def made() -> Iterator[Path]:
     """A data directory after its first start; making one takes a second."""
-    folder = Path(tempfile.mkdtemp(prefix="ke-", dir="/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix="ke-", dir=quick_folder()))
     folder.chmod(0o755)
     server = EmbeddedPostgres.start(folder)
     with psycopg.connect(server.url) as connection:
@@ -56,7 +57,7 @@ def data_dir(made: Path, empty_dir: Path) -> Path:
 
 @pytest.fixture
 def empty_dir() -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix="ke-", dir="/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix="ke-", dir=quick_folder()))
     folder.chmod(0o755)
     yield folder
     found = Postmaster.read(folder / "postgres" / "cluster")

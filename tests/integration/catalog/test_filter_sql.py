@@ -70,6 +70,7 @@ def store(connection: psycopg.Connection, payloads: list[dict]) -> list[dict]:
     return [json.loads(row[0]) for row in connection.execute("SELECT payload::text FROM t ORDER BY id")]
 
 
+@pytest.mark.untraced
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(rows=st.lists(payloads, max_size=5), asked=st.lists(filters, min_size=1, max_size=4))
 @example(rows=[{"a": [[5]]}, {"a": [5]}, {"a": 5}, {"a": {"b": 5}}], asked=[Condition("a", Op.EQ, 5)])

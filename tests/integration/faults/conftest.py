@@ -23,6 +23,7 @@ from kaynak.app import Kaynak
 from kaynak.catalog import EmbeddedPostgres
 from kaynak.logs import configure_logs
 from kaynak.settings import LimitSettings, ParsingSettings, Settings
+from kaynak.testing.folders import quick_folder
 
 T = TypeVar("T")
 UPLOAD_MB = 16
@@ -202,7 +203,7 @@ def service(postgres: EmbeddedPostgres, without_ocr: None) -> Iterator[Service]:
 @pytest.fixture
 def own_data_dir() -> Iterator[Path]:
     """For an embedded database: a short path that its account can pass through."""
-    folder = Path(tempfile.mkdtemp(prefix="kf-", dir="/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix="kf-", dir=quick_folder()))
     folder.chmod(0o755)
     yield folder / "data"
     shutil.rmtree(folder, ignore_errors=True)

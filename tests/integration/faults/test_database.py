@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from kaynak.testing.folders import quick_folder
+
 DOCUMENTS = 60
 
 
@@ -21,7 +23,7 @@ def embedded(open_service, tmp_path_factory, without_ocr) -> Iterator[Any]:
     import shutil
     import tempfile
 
-    folder = Path(tempfile.mkdtemp(prefix="kf-", dir="/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix="kf-", dir=quick_folder()))
     folder.chmod(0o755)  # the server's account passes through
     with open_service(folder / "data", None) as service:
         yield service

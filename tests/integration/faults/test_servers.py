@@ -18,13 +18,15 @@ from typing import Any
 import httpx
 import pytest
 
+from kaynak.testing.folders import quick_folder
+
 UP = [sys.executable, "-c", "from kaynak.cli.main import main; main()", "up", "--port", "0", "--json"]
 QUERY = {"query": "steps of the lighthouse", "collections": ["c"]}
 
 
 @pytest.fixture
 def data_dir() -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix="kf-", dir="/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix="kf-", dir=quick_folder()))
     folder.chmod(0o755)  # the database's account passes through
     yield folder / "data"
     shutil.rmtree(folder, ignore_errors=True)
@@ -78,6 +80,7 @@ def whole(client: httpx.Client) -> None:
         time.sleep(0.1)
 
 
+@pytest.mark.untraced
 def test_of_two_servers_started_at_once_one_serves_and_the_other_says_so(data_dir: Path) -> None:
     """On an empty directory both would make a database."""
     both = [launched(data_dir), launched(data_dir)]
@@ -99,6 +102,7 @@ def test_of_two_servers_started_at_once_one_serves_and_the_other_says_so(data_di
                 ended(process, signal.SIGKILL)
 
 
+@pytest.mark.untraced
 def test_indexes_deleted_and_damaged_under_a_running_server(data_dir: Path) -> None:
     root = data_dir / "indexes" / "tantivy"
     with serving(data_dir) as client:

@@ -175,6 +175,7 @@ def test_an_encrypted_file_asks_for_its_password(service) -> None:
     service.works(name)
 
 
+@pytest.mark.untraced
 @pytest.mark.slow
 def test_ten_megabytes_in_one_line_become_passages(service) -> None:
     # The dense engine in memory: adding thousands of equal vectors to a graph is not what this is about.

@@ -299,6 +299,7 @@ QUESTIONS = (
 )
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("seed", range(6))
 async def test_with_the_cache_everything_is_as_without(handbook, world, counting, seed):
     """Any sequence of changes and questions, of callers with different rights, with indexes that lag or do not."""

@@ -20,6 +20,7 @@ KILLS = int(os.environ.get("KAYNAK_KILLS", "12"))
 SOME = {f"d{n:03}": f"Document {n} has one sentence.\n\nAnd it has another one, number {n}." for n in range(60)}
 
 
+@pytest.mark.untraced
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 async def test_builders_killed_at_any_moment_lose_and_double_nothing(database_url: str, tmp_path: Path) -> None:

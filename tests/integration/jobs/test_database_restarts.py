@@ -19,13 +19,14 @@ from kaynak.domain import OWNER, Job, JobState, Outcome
 from kaynak.ingestion import stages
 from kaynak.ingestion.committing import Committing
 from kaynak.testing import doomed_worker
+from kaynak.testing.folders import quick_folder
 
 pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
 def own_server() -> Iterator[EmbeddedPostgres]:
-    folder = Path(tempfile.mkdtemp(prefix="kr-", dir="/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix="kr-", dir=quick_folder()))
     folder.chmod(0o755)
     server = EmbeddedPostgres.start(folder)
     yield server

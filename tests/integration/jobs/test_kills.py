@@ -66,6 +66,7 @@ async def assert_whole(workshop: Workshop, turn: int) -> None:
     assert made.chunks == len(held)
 
 
+@pytest.mark.untraced
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 async def test_workers_killed_at_every_stage_lose_and_double_nothing(database_url: str, tmp_path: Path) -> None:

@@ -188,6 +188,8 @@ async def table(company: Any) -> str:
     return "\n".join([head, *(row for _, _, row in sorted(rows))])
 
 
+@pytest.mark.slow
+@pytest.mark.untraced
 async def test_the_table_in_the_documentation_is_what_the_routes_do(company):
     await company.hire("spare@example.org", GlobalRole.ADMINISTRATOR)
     found = await table(company)

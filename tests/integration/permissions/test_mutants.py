@@ -201,6 +201,7 @@ async def test_without_mutants(watched: Company, scene: scenes.Scene) -> None:
     await scene(watched)
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
 async def test_a_mutant_is_found(watched: Company, mutant: Mutant, monkeypatch: pytest.MonkeyPatch) -> None:
     await watched.begin()

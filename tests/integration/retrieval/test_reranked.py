@@ -5,8 +5,10 @@ from dataclasses import replace
 
 import pytest
 
+from kaynak.catalog import Catalog
 from kaynak.domain import OWNER, GroupBy, InvalidRequest, Misconfigured, RerankerUnavailable, SearchRequest
 from kaynak.retrieval import RerankedSearcher, checking, reranked
+from kaynak.testing.world import World
 
 pytestmark = pytest.mark.anyio
 
@@ -38,17 +40,26 @@ async def reranker():
     return ByNumber()
 
 
-@pytest.fixture
-async def searcher(world, reranker):
-    handbook = await world.collection()
+@pytest.fixture(scope="module")
+async def boats(shared_database_url, tmp_path_factory):
+    """A world with a handbook of seventy documents, which tests only read."""
+    catalog = await Catalog.open(shared_database_url, pool_size=8)
+    made = World(catalog, tmp_path_factory.mktemp("boats"))
+    handbook = await made.collection()
     for number in range(70):
-        await world.add(handbook, f"d{number:02}", [f"Boats sail {'far ' * (number % 11)}number {number}."])
-    await world.index(handbook)
+        await made.add(handbook, f"d{number:02}", [f"Boats sail {'far ' * (number % 11)}number {number}."])
+    await made.index(handbook)
+    yield made
+    await made.close()
+    await catalog.close()
 
+
+@pytest.fixture
+async def searcher(boats, reranker):
     async def opening():
         return reranker
 
-    found = RerankedSearcher(world.searcher, opening, seconds=5.0)
+    found = RerankedSearcher(boats.searcher, opening, seconds=5.0)
     yield found
     await found.close()
 
@@ -60,8 +71,8 @@ def names(result):
     return [hit.external_id for hit in result.hits]
 
 
-async def test_the_first_fifty_are_in_the_order_of_the_reranker(world, searcher, reranker):
-    plain = await world.searcher.search(replace(ASKED, limit=70), OWNER)
+async def test_the_first_fifty_are_in_the_order_of_the_reranker(boats, searcher, reranker):
+    plain = await boats.searcher.search(replace(ASKED, limit=70), OWNER)
     result = await searcher.search(ASKED, OWNER)
     best = sorted(names(plain)[:50], reverse=True)
     assert names(result) == best[:5]
@@ -74,7 +85,7 @@ async def test_the_first_fifty_are_in_the_order_of_the_reranker(world, searcher,
     assert result.degraded == ()
 
 
-async def test_pages_continue_each_other(world, searcher):
+async def test_pages_continue_each_other(boats, searcher):
     whole = names(await searcher.search(replace(ASKED, limit=70), OWNER))
     assert len(set(whole)) == 70
     paged = []
@@ -83,7 +94,7 @@ async def test_pages_continue_each_other(world, searcher):
         paged += names(result)
         assert result.more == (offset < 60)
     assert paged == whole
-    assert whole[50:] == names(await world.searcher.search(replace(ASKED, limit=20, offset=50), OWNER))
+    assert whole[50:] == names(await boats.searcher.search(replace(ASKED, limit=20, offset=50), OWNER))
 
 
 async def test_documents_are_put_in_order_too(searcher):
@@ -94,9 +105,9 @@ async def test_documents_are_put_in_order_too(searcher):
 @pytest.mark.parametrize(
     "error", [RerankerUnavailable("It sleeps."), Misconfigured("It has no key.")], ids=["away", "misconfigured"]
 )
-async def test_a_reranker_that_is_away_leaves_the_order(world, searcher, reranker, error):
+async def test_a_reranker_that_is_away_leaves_the_order(boats, searcher, reranker, error):
     reranker.error = error
-    plain = await world.searcher.search(ASKED, OWNER)
+    plain = await boats.searcher.search(ASKED, OWNER)
     for _ in range(2):
         result = await searcher.search(ASKED, OWNER)
         assert names(result) == names(plain)
@@ -107,11 +118,11 @@ async def test_a_reranker_that_is_away_leaves_the_order(world, searcher, reranke
     assert names(await searcher.search(ASKED, OWNER)) != names(plain)
 
 
-async def test_a_reranker_that_is_slow_is_not_waited_for(world, reranker, searcher):
+async def test_a_reranker_that_is_slow_is_not_waited_for(boats, reranker, searcher):
     reranker.waits = 5.0
     searcher._seconds = 0.05
     result = await searcher.search(ASKED, OWNER)
-    assert names(result) == names(await world.searcher.search(ASKED, OWNER))
+    assert names(result) == names(await boats.searcher.search(ASKED, OWNER))
     assert "0.05 s" in result.degraded[0]
 
 
@@ -148,8 +159,8 @@ async def test_what_moved_is_explained(searcher):
     assert (absent.found, absent.stage, absent.reason) == (False, "limit", "It is hit 50, beyond what was asked for.")
 
 
-async def test_nothing_found_needs_no_reranker(world, searcher, reranker):
-    await world.index(await world.collection("empty"))
+async def test_nothing_found_needs_no_reranker(boats, searcher, reranker):
+    await boats.index(await boats.collection("empty"))
     result = await searcher.search(replace(ASKED, collections=("empty",)), OWNER)
     assert result.hits == ()
     assert reranker.calls == []
@@ -163,7 +174,7 @@ async def test_the_rest_is_passed_on(searcher):
     assert await searcher.pages(OWNER, []) == []
 
 
-async def test_the_longest_page_may_begin_anywhere(world, searcher, monkeypatch):
+async def test_the_longest_page_may_begin_anywhere(boats, searcher, monkeypatch):
     monkeypatch.setattr(checking, "LIMIT_MOST", 60)
     monkeypatch.setattr(reranked, "LIMIT_MOST", 60)
     first = await searcher.search(replace(ASKED, limit=10), OWNER)

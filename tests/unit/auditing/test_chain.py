@@ -3,6 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -58,6 +59,7 @@ def test_what_was_written_verifies(told: list[AuditEntry]) -> None:
     assert [event_of(line_of(event)) for event in events] == events
 
 
+@pytest.mark.untraced
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(entries, min_size=2, max_size=8), st.data())
 def test_any_single_change_is_found(told: list[AuditEntry], data: st.DataObject) -> None:

@@ -17,6 +17,7 @@ from kaynak.catalog.embedded import binaries
 from kaynak.catalog.embedded.account import Account, let_through, server_account
 from kaynak.catalog.embedded.postmaster import Postmaster
 from kaynak.domain import Misconfigured
+from kaynak.testing.folders import quick_folder
 
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="gives files to other accounts")
 
@@ -29,7 +30,7 @@ def nobody() -> Account:
 @pytest.fixture
 def open_dir() -> Iterator[Path]:
     """A folder that every account reaches; pytest's own are private."""
-    folder = Path(tempfile.mkdtemp(prefix="ka-", dir="/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix="ka-", dir=quick_folder()))
     folder.chmod(0o755)
     yield folder
     shutil.rmtree(folder)

@@ -8,6 +8,8 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from kaynak.engines import DenseSpec
 from kaynak.engines.faiss import FaissEngine
 from kaynak.testing.dense import TEXT, vector
@@ -67,6 +69,7 @@ async def check(root: Path, acknowledged: int) -> None:
         await engine.close()
 
 
+@pytest.mark.untraced
 def test_a_process_killed_at_any_moment_leaves_the_last_write(tmp_path: Path) -> None:
     """In the midst of writes, or of a build: one is nearly always running."""
     asyncio.run(create(tmp_path))

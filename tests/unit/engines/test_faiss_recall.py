@@ -11,7 +11,7 @@ from kaynak.engines import DenseSpec, Point, Vector, VectorField
 from kaynak.engines.faiss import FaissEngine
 from kaynak.testing.engines import NAME, document
 
-_COUNT, _DIMENSIONS, _QUERIES = 20_000, 64, 40
+_COUNT, _DIMENSIONS, _QUERIES = 20_000, 64, 20
 _FIELD = VectorField("text", _DIMENSIONS)
 
 # The half is one of groups of neighbours: of the other half, whose queries have to look far, none may be found.
@@ -30,6 +30,7 @@ def around(centres: Vector, count: int, seed: int) -> tuple[Vector, list[int]]:
     return centres[which] + 0.7 * rng.standard_normal((count, _DIMENSIONS)).astype(np.float32), which.tolist()
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize(
     "params",
     [

@@ -303,6 +303,7 @@ def groups_of(url: str) -> Sequence[tuple[object, ...]]:
     return execute(url, "SELECT 1 FROM pg_tables WHERE tablename = 'g1_groups'")
 
 
+@pytest.mark.untraced
 @pytest.mark.parametrize("open_every", [None, 7])
 def test_whoever_asks_finds_what_is_nearest_of_what_they_may_read(database_url: str, open_every: int | None) -> None:
     async def work(engine: PgVectorEngine) -> None:

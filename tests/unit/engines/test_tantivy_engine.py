@@ -246,6 +246,7 @@ def test_processes_take_turns(filled: Path) -> None:
         assert one.returncode == 0
 
 
+@pytest.mark.untraced
 def test_a_killed_writer_leaves_the_last_commit(filled: Path) -> None:
     committed = 0
     for attempt in range(4):

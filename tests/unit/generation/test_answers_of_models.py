@@ -227,6 +227,7 @@ PARTS = [
 TEXTS = st.lists(st.sampled_from(PARTS), max_size=12).map("".join)
 
 
+@pytest.mark.untraced
 @given(TEXTS, st.integers(1, 40), st.sampled_from([CitationPolicy.MARK, CitationPolicy.DROP]))
 def test_whatever_is_written_the_stream_adds_up_to_the_answer(make, text, size, policy):
     async def asked(size):

@@ -80,6 +80,7 @@ FRAGMENTS = st.sampled_from(
 )
 
 
+@pytest.mark.untraced
 @settings(max_examples=400, deadline=None)
 @given(st.lists(FRAGMENTS, max_size=25).map("".join), st.data())
 def test_the_same_text_gives_the_same_answer_however_it_is_cut(text, data):
@@ -88,6 +89,7 @@ def test_the_same_text_gives_the_same_answer_however_it_is_cut(text, data):
     assert read(text, range(len(text))) == read(text)
 
 
+@pytest.mark.untraced
 @settings(max_examples=400, deadline=None)
 @given(st.lists(FRAGMENTS, max_size=25).map("".join))
 @example("```![p](\n")

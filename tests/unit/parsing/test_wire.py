@@ -69,6 +69,7 @@ def test_replies_that_no_honest_process_sends_are_refused(change: dict[str, obje
         result_of({"parsed": message})
 
 
+@pytest.mark.untraced
 @given(
     st.dictionaries(
         st.sampled_from(["parsed", "error", "x"]), st.none() | st.integers() | st.text() | st.lists(st.none())

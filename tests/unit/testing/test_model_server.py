@@ -136,6 +136,7 @@ def test_a_caller_that_leaves_is_noticed():
     asyncio.run(run())
 
 
+@pytest.mark.untraced
 def test_many_streams_at_once_are_not_mixed_up():
     async def ask(client: httpx.AsyncClient, server: ModelServer, number: int) -> None:
         request = _request(server, "ollama", stream=True)

@@ -176,6 +176,7 @@ def test_what_nobody_foresaw_is_not_told(call, services):
     assert "secret" not in json.dumps(failed)
 
 
+@pytest.mark.untraced
 def test_the_library_is_imported_with_the_first_request_only():
     program = (
         "import sys\nfrom kaynak.api.application import build\n"

@@ -3,6 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 from uuid import UUID
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -79,6 +80,7 @@ def test_what_is_stored_comes_back_to_the_letter():
     assert consistent(ANSWER)
 
 
+@pytest.mark.untraced
 @settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_bytes_that_nobody_stored_are_not_read(stored):
@@ -91,6 +93,7 @@ def test_values_of_another_key_are_not_read():
     assert values.load("other", values.dump("key", ANSWER)) is None
 
 
+@pytest.mark.untraced
 @settings(deadline=None)
 @given(st.data())
 def test_damaged_bytes_are_not_read_as_an_answer_that_never_was(data):

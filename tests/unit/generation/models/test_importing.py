@@ -3,7 +3,10 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
 
+
+@pytest.mark.untraced
 def test_who_asks_no_model_does_not_pay_for_it():
     """Neither HTTP nor prices nor ciphers are imported before a model is asked for."""
     script = (

@@ -279,6 +279,7 @@ def test_a_reply_that_is_no_picture_is_not_believed(pdf, tmp_path):
             picture_of({**good, **lie})
 
 
+@pytest.mark.untraced
 @pytest.mark.data
 @pytest.mark.slow
 def test_sentences_of_real_files_are_found_to_the_letter(shared_data):
