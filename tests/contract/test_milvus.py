@@ -22,13 +22,14 @@ from kaynak.domain import (
     Unsupported,
     parse_filter,
 )
-from kaynak.engines import DenseEngine, DenseSpec, MilvusOptions, VectorField
+from kaynak.engines import DenseEngine, DenseSpec, LexicalEngine, MilvusOptions, VectorField
 from kaynak.testing.dense import SPEC, TEXT, DenseEngineSuite, point, vector
 from kaynak.testing.engines import NAME, document
+from kaynak.testing.lexical import LexicalEngineSuite
 
 pytest.importorskip("pymilvus", reason="the extra milvus is not installed")
 
-from kaynak.engines.milvus import MilvusEngine
+from kaynak.engines.milvus import MilvusEngine, MilvusLexical
 from kaynak.testing.milvus_server import CannotIsolate, MilvusServer, has_milvus, milvus_server
 
 
@@ -82,6 +83,16 @@ class TestEmbedded(DenseEngineSuite):
     @pytest.fixture
     def engine_factory(self, tmp_path: Path) -> Callable[[], DenseEngine]:
         return lambda: MilvusEngine(MilvusOptions(), tmp_path / "milvus")
+
+
+class TestEmbeddedLexical(LexicalEngineSuite):
+    """milvus-lite, with sparse vectors of our own weights."""
+
+    column = "Milvus embedded"
+
+    @pytest.fixture
+    def engine_factory(self, tmp_path: Path) -> Callable[[], LexicalEngine]:
+        return lambda: MilvusLexical(MilvusOptions(), tmp_path / "milvus")
 
 
 @pytest.mark.parametrize("index_type", ["HNSW", "IVF_FLAT", "IVF_SQ8"])
@@ -236,7 +247,7 @@ DOOMED = """
 import asyncio, os, sys
 from pathlib import Path
 from kaynak.engines import MilvusOptions
-from kaynak.engines.milvus import MilvusEngine
+from kaynak.engines.milvus import MilvusEngine, MilvusLexical
 from kaynak.testing.dense import SPEC, point
 
 async def main():
@@ -307,7 +318,7 @@ import asyncio, sys
 from pathlib import Path
 from kaynak.domain import EngineUnavailable
 from kaynak.engines import MilvusOptions
-from kaynak.engines.milvus import MilvusEngine
+from kaynak.engines.milvus import MilvusEngine, MilvusLexical
 from kaynak.testing.dense import vector
 from kaynak.testing.engines import NAME
 

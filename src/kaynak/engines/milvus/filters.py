@@ -19,6 +19,9 @@ WORDS = "words"
 LABELS = -(2**62)
 """Up to this id, rows are no points: they say what the index is, and which revision it reflects."""
 
+SHEETS = LABELS - 2**61
+"""From this id up to `LABELS`, rows say how many entries have a word; see `kaynak.engines.milvus.counting`."""
+
 EVERYTHING = f"id > {LABELS}"
 _NOTHING = "id in []"
 
