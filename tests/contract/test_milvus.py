@@ -22,10 +22,11 @@ from kaynak.domain import (
     Unsupported,
     parse_filter,
 )
-from kaynak.engines import DenseEngine, DenseSpec, LexicalEngine, MilvusOptions, VectorField
+from kaynak.engines import DenseEngine, DenseSpec, MilvusOptions, VectorField
 from kaynak.testing.dense import SPEC, TEXT, DenseEngineSuite, point, vector
 from kaynak.testing.engines import NAME, document
-from kaynak.testing.lexical import LexicalEngineSuite
+from kaynak.testing.lexical import SPEC as WORDS
+from kaynak.testing.weighted import WEIGHTED
 
 pytest.importorskip("pymilvus", reason="the extra milvus is not installed")
 
@@ -83,16 +84,6 @@ class TestEmbedded(DenseEngineSuite):
     @pytest.fixture
     def engine_factory(self, tmp_path: Path) -> Callable[[], DenseEngine]:
         return lambda: MilvusEngine(MilvusOptions(), tmp_path / "milvus")
-
-
-class TestEmbeddedLexical(LexicalEngineSuite):
-    """milvus-lite, with sparse vectors of our own weights."""
-
-    column = "Milvus embedded"
-
-    @pytest.fixture
-    def engine_factory(self, tmp_path: Path) -> Callable[[], LexicalEngine]:
-        return lambda: MilvusLexical(MilvusOptions(), tmp_path / "milvus")
 
 
 @pytest.mark.parametrize("index_type", ["HNSW", "IVF_FLAT", "IVF_SQ8"])
@@ -247,7 +238,7 @@ DOOMED = """
 import asyncio, os, sys
 from pathlib import Path
 from kaynak.engines import MilvusOptions
-from kaynak.engines.milvus import MilvusEngine, MilvusLexical
+from kaynak.engines.milvus import MilvusEngine
 from kaynak.testing.dense import SPEC, point
 
 async def main():
@@ -318,7 +309,7 @@ import asyncio, sys
 from pathlib import Path
 from kaynak.domain import EngineUnavailable
 from kaynak.engines import MilvusOptions
-from kaynak.engines.milvus import MilvusEngine, MilvusLexical
+from kaynak.engines.milvus import MilvusEngine
 from kaynak.testing.dense import vector
 from kaynak.testing.engines import NAME
 
@@ -405,3 +396,20 @@ def test_a_database_that_is_not_there(server: MilvusServer, tmp_path: Path) -> N
             await engine.health()
 
     with_engine(MilvusOptions(uri=server.uri, database="nowhere"), tmp_path, work)
+
+
+def test_words_need_a_newer_server(server: MilvusServer, tmp_path: Path) -> None:
+    """2.3 makes a collection of sparse vectors without a word, and then takes nothing into it."""
+
+    async def main() -> None:
+        engine = MilvusLexical(MilvusOptions(uri=server.uri), tmp_path)
+        try:
+            for spec in (WORDS, WEIGHTED):
+                with pytest.raises(Unsupported, match=r"v2\.3\.5") as refused:
+                    await engine.create(spec)
+                assert "2.4" in str(refused.value.hint)
+            assert not await engine.exists(NAME)
+        finally:
+            await engine.close()
+
+    asyncio.run(main())
