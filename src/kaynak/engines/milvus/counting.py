@@ -41,6 +41,7 @@ class Counting:
         self._form = form
         self._reads = Reads(store, client, form, form.main)
         self._counts = counts
+        # The label was read with a wait for the server's clock, so that what a cut off write left is seen by now.
         self._there = {int(row["id"]) for row in self._reads.rows(f"id >= {SHEETS} and id <= {LABELS}", [])}
 
     def prepare(self, changes: Changes) -> Counts:

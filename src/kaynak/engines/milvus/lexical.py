@@ -9,7 +9,6 @@ from uuid import UUID
 from kaynak.domain import Filter, Unsupported, clean
 from kaynak.engines.analysis import query_words
 from kaynak.engines.checks import (
-    MAX_LIMIT,
     check_kind,
     check_limit,
     check_name,
@@ -221,7 +220,7 @@ def _best(
 
 def _coverage(reads: Reads, plan: Plan, ids: Sequence[int]) -> tuple[float, ...]:
     """Returns the share of the query that each entry matched, by a second look at their words."""
-    rows = [row for some in writing.parts(ids, MAX_LIMIT) for row in reads.rows(f"id in {some}", ["vector"])]
+    rows = reads.rows(f"id in {list(ids)}", ["vector"]) if ids else []
     shares = {int(row["id"]): _earned(plan, row["vector"]) for row in rows}
     return tuple(shares.get(key, 0.0) for key in ids)
 
