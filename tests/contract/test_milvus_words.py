@@ -25,6 +25,7 @@ from kaynak.testing.weighted import HUGE, WEIGHTED, weighed
 pytest.importorskip("pymilvus", reason="the extra milvus is not installed")
 
 from kaynak.engines.milvus import MilvusEngine, MilvusLexical, sheets
+from kaynak.engines.milvus.filters import LABELS, SHEETS
 from kaynak.testing.milvus_wire import milvus_wire
 
 VOCABULARY = (
@@ -261,7 +262,7 @@ def test_lost_sheets_are_noticed_and_made_again(tmp_path: Path) -> None:
         await engine.apply(NAME, [entry(key, "heron pond", of=key) for key in range(4)], [], 1)
         client = engine._store._client
         assert client is not None
-        client.delete(f"kaynak_{NAME}_Words", filter=f"id >= {-(2**62) - 2**61} and id <= {-(2**62)}")
+        client.delete(f"kaynak_{NAME}_Words", filter=f"id >= {SHEETS} and id <= {LABELS}")
         with pytest.raises(CorruptIndex, match="damaged"):
             await engine.search(NAME, "heron", 10)
         await engine.apply(NAME, [entry(9, "heron", of=9)], [], 2)
@@ -271,6 +272,24 @@ def test_lost_sheets_are_noticed_and_made_again(tmp_path: Path) -> None:
         await reference.apply(NAME, [entry(9, "heron", of=9)], [], 2)
         await assert_counts(engine, reference)
         await reference.close()
+
+    with_engine(tmp_path / "milvus", work)
+
+
+def test_sheets_stay_few(tmp_path: Path) -> None:
+    async def work(engine: MilvusLexical) -> None:
+        await engine.create(SPEC)
+        for revision in range(1, 41):
+            text = " ".join(f"word{number}" for number in range(revision * 3, revision * 3 + 20))
+            await engine.apply(NAME, [entry(revision, text, of=revision)], [document(max(0, revision - 20))], revision)
+        assert (await engine.search(NAME, "word100", 50)).known == 1.0
+        kept = engine._tallies[NAME].counts
+        assert (kept.total, dict(kept.languages)) == (20, {"en": 20})
+        assert len(kept.sheets) < 6
+        client = engine._store._client
+        assert client is not None
+        rows = client.query(f"kaynak_{NAME}_Words", filter=f"id >= {SHEETS} and id <= {LABELS}", output_fields=["id"])
+        assert {row["id"] for row in rows} == kept.ids
 
     with_engine(tmp_path / "milvus", work)
 

@@ -31,21 +31,16 @@ from kaynak.engines.milvus.filters import FilterCompiler
 from kaynak.engines.milvus.form import Collection
 from kaynak.engines.milvus.indexes import MilvusIndexes
 from kaynak.engines.milvus.library import MilvusClient
+from kaynak.engines.milvus.ranking import best, coverage_of
 from kaynak.engines.milvus.reading import Reads
 from kaynak.engines.milvus.sheets import Counts, Tally, tally
 from kaynak.engines.options import MilvusOptions
 from kaynak.engines.protocol import Candidates, Capabilities, Entry, LexicalCandidates, LexicalSpec
-from kaynak.engines.scoring import Plan, plan_query
+from kaynak.engines.scoring import plan_query
 from kaynak.engines.sparse import query_weights, usual_length
 
 _FIRST_WITH = (2, 4)
 """The first version with sparse vectors. The last one before takes a collection of them, and nothing into it."""
-
-_TIES = 4
-"""Asked for beyond the limit, as Milvus does not know which of equal rows has the smaller id."""
-
-_MOST = 16_000
-"""Milvus gives at most 16,384."""
 
 _MAX_LANGUAGES = 8
 _SECONDS = 5.0
@@ -91,6 +86,11 @@ class MilvusLexical(MilvusIndexes[WordsForm]):
 
         await self._make(form, wanted, lambda there: there.fits(spec, form))
 
+    async def drop(self, name: str) -> None:
+        """Removes the index and all its data."""
+        await super().drop(name)
+        self._tallies.pop(name, None)
+
     async def apply(self, name: str, upserts: Sequence[Entry], deletes: Sequence[UUID], revision: int) -> None:
         """See `LexicalEngine.apply`."""
         entries = list({one.id: one for one in upserts}.values())
@@ -126,13 +126,13 @@ class MilvusLexical(MilvusIndexes[WordsForm]):
                 return LexicalCandidates((), (), "exact", known=plan.known)
             reads = Reads(self._store, client, form, form.main)
             weights = query_weights(plan, known.frequency, total, place_of)
-            ids, scores = _best(reads, weights, self._compiled(condition), limit)
+            ids, scores = best(reads, weights, self._compiled(condition), limit)
             return LexicalCandidates(
                 ids=ids,
                 scores=scores,
                 mode="exact",
                 ceiling=plan.ceiling,
-                coverage=_coverage(reads, plan, ids) if coverage else (),
+                coverage=coverage_of(reads, plan, ids) if coverage else (),
                 known=plan.known,
             )
 
@@ -150,7 +150,7 @@ class MilvusLexical(MilvusIndexes[WordsForm]):
             if not places:
                 return Candidates((), (), "exact")
             reads = Reads(self._store, client, form, form.main)
-            ids, scores = _best(reads, places, self._compiled(condition), limit)
+            ids, scores = best(reads, places, self._compiled(condition), limit)
             return Candidates(ids, scores, "exact")
 
         return await self._with_form(name, work)
@@ -201,35 +201,3 @@ def _check_version(version: str) -> None:
 def _languages(counts: Counts) -> tuple[str | None, ...]:
     ranked = sorted(counts.languages, key=lambda one: (-counts.languages[one], one))
     return tuple(one or None for one in ranked[:_MAX_LANGUAGES])
-
-
-def _best(
-    reads: Reads, weights: Mapping[int, float], expression: str, limit: int
-) -> tuple[tuple[int, ...], tuple[float, ...]]:
-    """Returns ids and scores of the best, ties by id: asks for more until no tie of the last one is cut off."""
-    asked = limit + _TIES
-    while True:
-        found = reads.nearest(weights, expression, asked, {})
-        if len(found) < asked or found[limit - 1][0] > found[-1][0] or asked >= _MOST:
-            break
-        asked = min(_MOST, asked * 4)
-    # All weights are above zero, and so is whatever has one of them.
-    best = sorted((-score, key) for score, key in found if score > 0)[:limit]
-    return tuple([key for _, key in best]), tuple([-score for score, _ in best])
-
-
-def _coverage(reads: Reads, plan: Plan, ids: Sequence[int]) -> tuple[float, ...]:
-    """Returns the share of the query that each entry matched, by a second look at their words."""
-    rows = reads.rows(f"id in {list(ids)}", ["vector"]) if ids else []
-    shares = {int(row["id"]): _earned(plan, row["vector"]) for row in rows}
-    return tuple(shares.get(key, 0.0) for key in ids)
-
-
-def _earned(plan: Plan, places: Mapping[int, float]) -> float:
-    earned = 0.0
-    for one in plan.shares:
-        if any(place_of(term) in places for term in one.stems):
-            earned += one.share
-        elif any(place_of(term) in places for term in one.prefixes):
-            earned += one.share / 2
-    return min(1.0, earned)
