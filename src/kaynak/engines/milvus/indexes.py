@@ -11,7 +11,7 @@ from uuid import UUID
 from kaynak.domain import CorruptIndex, Filter
 from kaynak.engines.checks import check_name
 from kaynak.engines.milvus import labels, making
-from kaynak.engines.milvus.filters import FilterCompiler
+from kaynak.engines.milvus.filters import EVERYTHING
 from kaynak.engines.milvus.form import Collection, Form, main_collection
 from kaynak.engines.milvus.library import MilvusClient
 from kaynak.engines.milvus.reading import PAGE, Reads
@@ -71,10 +71,9 @@ class MilvusIndexes(ABC, Generic[F]):
 
     async def count(self, name: str, condition: Filter | None = None) -> int:
         """Returns how many points match."""
-        expression = FilterCompiler(words=self._store.embedded).compile(condition)
 
         def work(client: MilvusClient, form: F) -> int:
-            counted = self._each(form, expression)
+            counted = self._each(form, self._store.expression(client, condition))
             return sum(Reads(self._store, client, form, one).count(counted) for one in form.collections)
 
         return await self._with_form(name, work)
@@ -82,7 +81,7 @@ class MilvusIndexes(ABC, Generic[F]):
     async def scan(self, name: str) -> AsyncIterator[tuple[int, UUID]]:
         """Yields (chunk id, document id) of all points, by collection and id."""
         form = await self._with_form(name, lambda client, form: form)
-        expression = self._each(form, FilterCompiler(words=self._store.embedded).compile(None))
+        expression = self._each(form, EVERYTHING)
         for collection in form.collections:
             reads = await self._run(name, lambda client, of=collection: Reads(self._store, client, form, of))  # type: ignore[misc]
             pages = reads.pages(expression, ["document"], PAGE)

@@ -27,7 +27,6 @@ from kaynak.engines.milvus.entries import (
     places_of,
     rows_of,
 )
-from kaynak.engines.milvus.filters import FilterCompiler
 from kaynak.engines.milvus.form import Collection
 from kaynak.engines.milvus.indexes import MilvusIndexes
 from kaynak.engines.milvus.library import MilvusClient
@@ -126,7 +125,7 @@ class MilvusLexical(MilvusIndexes[WordsForm]):
                 return LexicalCandidates((), (), "exact", known=plan.known)
             reads = Reads(self._store, client, form, form.main)
             weights = query_weights(plan, known.frequency, total, place_of)
-            ids, scores = best(reads, weights, self._compiled(condition), limit)
+            ids, scores = best(reads, weights, self._store.expression(client, condition), limit)
             return LexicalCandidates(
                 ids=ids,
                 scores=scores,
@@ -150,7 +149,7 @@ class MilvusLexical(MilvusIndexes[WordsForm]):
             if not places:
                 return Candidates((), (), "exact")
             reads = Reads(self._store, client, form, form.main)
-            ids, scores = best(reads, places, self._compiled(condition), limit)
+            ids, scores = best(reads, places, self._store.expression(client, condition), limit)
             return Candidates(ids, scores, "exact")
 
         return await self._with_form(name, work)
@@ -184,9 +183,6 @@ class MilvusLexical(MilvusIndexes[WordsForm]):
         found = tally(self._store, client, form, self._tallies.get(form.name), seconds)
         self._tallies[form.name] = found
         return found
-
-    def _compiled(self, condition: Filter | None) -> str:
-        return FilterCompiler(words=self._store.embedded).compile(condition)
 
 
 def _check_version(version: str) -> None:

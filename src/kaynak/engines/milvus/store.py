@@ -9,9 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
-from kaynak.domain import EngineUnavailable
+from kaynak.domain import EngineUnavailable, Filter
 from kaynak.engines.milvus import embedded
 from kaynak.engines.milvus.faults import translated
+from kaynak.engines.milvus.filters import EVERYTHING, FilterCompiler
 from kaynak.engines.milvus.form import Form
 from kaynak.engines.milvus.library import MilvusClient, MilvusUnavailableException, grpc, written_until
 from kaynak.engines.options import MilvusOptions
@@ -45,6 +46,7 @@ class Store:
         self._lock = threading.Lock()
         self._tired_until = 0.0
         self._closed = False
+        self._lite: bool | None = True if self.embedded else None
         self._reading = ThreadPoolExecutor(threads, thread_name_prefix="milvus-read")
         # Writes are apart, so that waiting for a lock never keeps a search waiting.
         self._writing = ThreadPoolExecutor(2, thread_name_prefix="milvus-write")
@@ -62,6 +64,14 @@ class Store:
         """Returns whether every read waits for the server's clock, so that no write has to."""
         # What one copy has seen says nothing of the others.
         return self.embedded or form.strong or self.options.replicas > 1
+
+    def expression(self, client: MilvusClient, condition: Filter | None) -> str:
+        """Returns a filter as Milvus says it, see `FilterCompiler`."""
+        if condition is None:
+            return EVERYTHING
+        if self._lite is None:
+            self._lite = "lite" in client.get_server_version(timeout=self.options.seconds).partition("-")[0]
+        return FilterCompiler(words=self.embedded, lite=self._lite).compile(condition)
 
     async def run(self, name: str, work: Callable[[MilvusClient], T], *, writes: bool = False) -> T:
         """Runs ``work`` in a thread.
