@@ -21,7 +21,7 @@ from kaynak.domain import (
 )
 from kaynak.engines.memory import MemoryDense
 from kaynak.engines.tantivy import TantivyEngine
-from kaynak.indexing import Doctor, Indexes, Wanted, follower, preparing
+from kaynak.indexing import Doctor, Indexes, Proving, Wanted, follower, preparing
 from kaynak.retrieval import Searcher, Verifier
 from kaynak.testing.fake_sparse import token
 from kaynak.testing.workshop import MEMORY, Workshop
@@ -144,7 +144,8 @@ async def test_documents_change_and_go_without_a_trace(
     assert len((await milvus.search(key, "spoonbill", 10)).ids) == 2
     assert (await milvus.search(key, "ibis valley03", 10, coverage=True)).known == 1.0
     gone = await workshop.documents.find(OWNER, "handbook", "new")
-    proof = await doctor.proof(OWNER, "handbook", {gone.id: "new"})
+    proving = Proving(workshop.catalog, workshop.blobs, workshop.followers)
+    proof = await proving.proof(OWNER, "handbook", {gone.id: "new"})
     await workshop.documents.delete(OWNER, gone.id)
     examination = await proof()
     assert (examination.findings, examination.unchecked) == ((), ())
