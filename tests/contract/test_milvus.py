@@ -25,10 +25,12 @@ from kaynak.domain import (
 from kaynak.engines import DenseEngine, DenseSpec, MilvusOptions, VectorField
 from kaynak.testing.dense import SPEC, TEXT, DenseEngineSuite, point, vector
 from kaynak.testing.engines import NAME, document
+from kaynak.testing.lexical import SPEC as WORDS
+from kaynak.testing.weighted import WEIGHTED
 
 pytest.importorskip("pymilvus", reason="the extra milvus is not installed")
 
-from kaynak.engines.milvus import MilvusEngine
+from kaynak.engines.milvus import MilvusEngine, MilvusLexical
 from kaynak.testing.milvus_server import CannotIsolate, MilvusServer, has_milvus, milvus_server
 
 
@@ -376,14 +378,16 @@ def _seen_by_another_process(server: MilvusServer, tmp_path: Path) -> None:
         reader.stdout.close()
 
 
-def test_a_server_with_strong_reads_and_more_shards(
-    server: MilvusServer, served: Callable[[], DenseEngine], tmp_path: Path
-) -> None:
+def test_a_server_with_strong_reads_and_more_shards(server: MilvusServer, tmp_path: Path) -> None:
+    # A name of its own: another test has restarted the server, which for a while may find again what was dropped.
+    name = "g7"
+
     async def work(engine: MilvusEngine) -> None:
-        await engine.create(DenseSpec(NAME, (TEXT,), {"consistency": "strong", "index_type": "IVF_FLAT", "nlist": 16}))
+        await engine.create(DenseSpec(name, (TEXT,), {"consistency": "strong", "index_type": "IVF_FLAT", "nlist": 16}))
         for turn in range(1, 4):
-            await engine.apply(NAME, [point(turn * 10 + key) for key in range(4)], [document(1)], turn)
-            assert sorted((await engine.search(NAME, vector(1), 20)).ids) == [turn * 10 + key for key in range(4)]
+            await engine.apply(name, [point(turn * 10 + key) for key in range(4)], [document(1)], turn)
+            assert sorted((await engine.search(name, vector(1), 20)).ids) == [turn * 10 + key for key in range(4)]
+        await engine.drop(name)
 
     with_engine(MilvusOptions(uri=server.uri, shards=2), tmp_path, work)
 
@@ -394,3 +398,20 @@ def test_a_database_that_is_not_there(server: MilvusServer, tmp_path: Path) -> N
             await engine.health()
 
     with_engine(MilvusOptions(uri=server.uri, database="nowhere"), tmp_path, work)
+
+
+def test_words_need_a_newer_server(server: MilvusServer, tmp_path: Path) -> None:
+    """2.3 makes a collection of sparse vectors without a word, and then takes nothing into it."""
+
+    async def main() -> None:
+        engine = MilvusLexical(MilvusOptions(uri=server.uri), tmp_path)
+        try:
+            for spec in (WORDS, WEIGHTED):
+                with pytest.raises(Unsupported, match=r"v2\.3\.5") as refused:
+                    await engine.create(spec)
+                assert "2.4" in str(refused.value.hint)
+            assert not await engine.exists(NAME)
+        finally:
+            await engine.close()
+
+    asyncio.run(main())

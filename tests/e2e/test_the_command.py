@@ -199,3 +199,14 @@ def test_an_interrupted_add_cancels_what_waits_and_goes_on_when_typed_again(kayn
     assert again.returncode == 0, again.stdout
     assert again.document["failed"] == again.document["cancelled"] == 0
     assert kaynak("collections", "show", "c", "--json").document["documents"] == 150
+
+
+def test_words_move_to_milvus(kaynak, folder):
+    pytest.importorskip("milvus_lite", reason="the extra milvus-embedded is not installed")
+    (folder / "empty.txt").unlink()
+    assert kaynak("add", folder, "-c", "handbook").returncode == 0
+    built = kaynak("index", "build", "handbook", "--lexical", "milvus", "--json")
+    assert built.returncode == 0, built.stderr
+    assert kaynak("index", "switch", "handbook", built.document["id"], "--force").returncode == 0
+    found = kaynak("search", "paid leave", "-c", "handbook", "--mode", "lexical", "--json")
+    assert [hit["external_id"] for hit in found.document["hits"]] == ["leave.md"]

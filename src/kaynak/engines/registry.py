@@ -32,6 +32,12 @@ def _milvus(options: EngineOptions) -> DenseEngine:
     return MilvusEngine(options.milvus, options.data_dir / "indexes" / "milvus")
 
 
+def _milvus_lexical(options: EngineOptions) -> LexicalEngine:
+    from kaynak.engines.milvus import MilvusLexical
+
+    return MilvusLexical(options.milvus, options.data_dir / "indexes" / "milvus")
+
+
 def _memory_dense(options: EngineOptions) -> DenseEngine:
     from kaynak.engines.memory import MemoryDense
 
@@ -98,6 +104,7 @@ _LEXICAL: dict[str, Callable[[EngineOptions], LexicalEngine]] = {
     "tantivy": _tantivy,
     "arangodb": _arangodb_lexical,
     "qdrant": _qdrant_lexical,
+    "milvus": _milvus_lexical,
     "memory": _memory_lexical,
 }
 DENSE_ENGINES = tuple(_DENSE)

@@ -88,7 +88,7 @@ def _weighted(engine: LexicalEngine, name: str) -> WeightedEngine:
     if not engine.capabilities.weights:
         raise Unsupported(
             f"The lexical engine “{name}” holds words, and no weights of tokens.",
-            hint="Qdrant does: --lexical qdrant -p lexical.weights=model",
+            hint="Qdrant and Milvus do: --lexical qdrant -p lexical.weights=model",
         )
     return cast("WeightedEngine", engine)
 

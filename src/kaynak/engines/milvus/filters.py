@@ -19,6 +19,9 @@ WORDS = "words"
 LABELS = -(2**62)
 """Up to this id, rows are no points: they say what the index is, and which revision it reflects."""
 
+SHEETS = LABELS - 2**61
+"""From this id up to `LABELS`, rows say how many entries have a word; see `kaynak.engines.milvus.counting`."""
+
 EVERYTHING = f"id > {LABELS}"
 _NOTHING = "id in []"
 
@@ -61,10 +64,12 @@ class FilterCompiler:
 
     Args:
         words: Whether there are terms as text too: milvus-lite looks through that in C, and through lists in Python.
+        lite: Whether milvus-lite answers, in this process or behind a port.
     """
 
-    def __init__(self, *, words: bool) -> None:
+    def __init__(self, *, words: bool, lite: bool) -> None:
         self._words = words
+        self._lite = lite
 
     def compile(self, condition: Filter | None, *, negated: bool = False) -> str:
         """Returns an expression that holds where `kaynak.domain.matches` does.
@@ -124,7 +129,7 @@ class FilterCompiler:
         compared = f'$meta["{place}{end}"] {sign} "{text}"'
         # Where there is no such value, a server says no, or does not know, which is yes as soon as it is negated;
         # milvus-lite may say anything.
-        ruled_out = self._words or negated
+        ruled_out = self._lite or negated
         return f"({self._any([place + _OF_A_KIND])} and {compared})" if ruled_out else compared
 
     def _any(self, terms: Sequence[str]) -> str:

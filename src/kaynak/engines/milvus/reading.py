@@ -1,14 +1,14 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
 from kaynak.engines.milvus import labels
 from kaynak.engines.milvus.filters import EVERYTHING, LABELS
+from kaynak.engines.milvus.form import Form
 from kaynak.engines.milvus.library import MilvusClient
-from kaynak.engines.milvus.spec import Layout
 from kaynak.engines.milvus.store import Store
 from kaynak.engines.protocol import Vector
 
@@ -24,17 +24,17 @@ class Reads:
     again. ``strong`` indexes are read with a wait for the server's clock instead.
     """
 
-    def __init__(self, store: Store, client: MilvusClient, layout: Layout, collection: str) -> None:
+    def __init__(self, store: Store, client: MilvusClient, form: Form, collection: str) -> None:
         self._store = store
         self._client = client
         self._collection = collection
         self._embedded = store.embedded
         self._rest: dict[str, Any] = {
-            "consistency_level": "Strong" if store.strong(layout) else "Customized",
+            "consistency_level": "Strong" if store.strong(form) else "Customized",
             "timeout": store.options.seconds,
         }
-        if not store.strong(layout):
-            self._rest["guarantee_timestamp"] = labels.written(store, layout.name)
+        if not store.strong(form):
+            self._rest["guarantee_timestamp"] = labels.written(store, form.main)
         # Asked by an iterator, milvus-lite gives the least ids first, as servers always do.
         self._sorted = {"iterator": "True"} if store.embedded else {}
 
@@ -88,10 +88,17 @@ class Reads:
                 return
             after = max(int(row["id"]) for row in list.__iter__(page))
 
-    def nearest(self, vector: Vector, expression: str, limit: int, params: dict[str, int]) -> list[tuple[float, int]]:
+    def rows(self, expression: str, fields: list[str]) -> list[dict[str, Any]]:
+        """Returns the rows that match, those that are no points too; by ids, milvus-lite finds them at once."""
+        found = self._client.query(self._collection, filter=expression, output_fields=["id", *fields], **self._rest)
+        return list(found)
+
+    def nearest(
+        self, vector: Vector | Mapping[int, float], expression: str, limit: int, params: dict[str, int]
+    ) -> list[tuple[float, int]]:
         """Returns (what Milvus calls distance, id)."""
 
-        def search(vectors: list[Vector]) -> list[list[tuple[float, int]]]:
+        def search(vectors: list[Any]) -> list[list[tuple[float, int]]]:
             found = self._client.search(
                 self._collection,
                 data=vectors,

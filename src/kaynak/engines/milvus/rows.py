@@ -6,10 +6,11 @@ import numpy as np
 
 from kaynak.domain import InvalidRequest
 from kaynak.engines.milvus.filters import TERMS, WORDS, extremes, tokens
+from kaynak.engines.milvus.form import Collection
 from kaynak.engines.milvus.library import DataType, MilvusClient
-from kaynak.engines.milvus.spec import Layout
+from kaynak.engines.milvus.spec import METRICS, Layout
 from kaynak.engines.payload_terms import payload_terms
-from kaynak.engines.protocol import Point, Vector, VectorField
+from kaynak.engines.protocol import Entry, Point, Vector, VectorField
 
 MAX_TERMS = 3800
 """Milvus takes 4,096 values in a list, and so many terms as text in 65,535 bytes."""
@@ -19,18 +20,37 @@ _MAX_EXTREMES = 65_000
 """Milvus takes 65,536 bytes of fields that its schema does not know."""
 
 
-def schema_of(field: VectorField, *, words: bool) -> Any:
-    """Returns the schema of a field's collection."""
+def common_schema(*, words: bool) -> Any:
+    """Returns the schema of what the rows of both sides have."""
     schema = MilvusClient.create_schema(auto_id=False, enable_dynamic_field=True)
     schema.add_field("id", DataType.INT64, is_primary=True)
     schema.add_field("document", DataType.VARCHAR, max_length=36)
-    # Of a point with several vectors, one row is the first: that one is counted.
-    schema.add_field("first", DataType.BOOL)
     schema.add_field(
         TERMS, DataType.ARRAY, element_type=DataType.VARCHAR, max_length=_TERM_LENGTH, max_capacity=MAX_TERMS
     )
     if words:
         schema.add_field(WORDS, DataType.VARCHAR, max_length=65_535)
+    return schema
+
+
+def collections_of(layout: Layout, *, words: bool) -> list[Collection]:
+    """Returns the collections that an index of vectors needs."""
+    return [
+        Collection(
+            layout.collection(field),
+            _schema_of(field, words=words),
+            layout.index_type,
+            METRICS[field.metric],
+            layout.build_params,
+        )
+        for field in layout.fields
+    ]
+
+
+def _schema_of(field: VectorField, *, words: bool) -> Any:
+    schema = common_schema(words=words)
+    # Of a point with several vectors, one row is the first: that one is counted.
+    schema.add_field("first", DataType.BOOL)
     schema.add_field("vector", DataType.FLOAT_VECTOR, dim=field.dimensions)
     return schema
 
@@ -54,7 +74,7 @@ def rows_of(layout: Layout, points: list[Point], *, words: bool) -> dict[str, li
     """
     rows: dict[str, list[dict[str, Any]]] = {name: [] for name in layout.collections}
     for point in points:
-        common = _payload(point, words=words)
+        common = common_row(point, words=words)
         first = True
         for field in layout.fields:
             vector = point.vectors.get(field.name)
@@ -65,7 +85,12 @@ def rows_of(layout: Layout, points: list[Point], *, words: bool) -> dict[str, li
     return rows
 
 
-def _payload(point: Point, *, words: bool) -> dict[str, Any]:
+def common_row(point: Point | Entry, *, words: bool) -> dict[str, Any]:
+    """Returns what the rows of both sides have.
+
+    Raises:
+        InvalidRequest: A payload is more than Milvus takes.
+    """
     known = payload_terms(point.payload)
     terms, range_of = tokens(known), extremes(known)
     size = sum(len(key) + len(value) + 6 for key, value in range_of.items())

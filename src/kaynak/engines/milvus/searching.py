@@ -6,7 +6,7 @@ from collections import OrderedDict
 import numpy as np
 
 from kaynak.domain import Filter
-from kaynak.engines.milvus.filters import EVERYTHING, FilterCompiler
+from kaynak.engines.milvus.filters import EVERYTHING
 from kaynak.engines.milvus.library import MilvusClient
 from kaynak.engines.milvus.reading import PAGE, Reads
 from kaynak.engines.milvus.rows import comparable
@@ -67,7 +67,7 @@ class Search:
         self._field = field
         self._vector = comparable(vector, field)
         self._limit = limit
-        self._expression = FilterCompiler(words=store.embedded).compile(condition)
+        self._expression = store.expression(client, condition)
 
     def run(self, large: Large, exact_rows: int, *, exact: bool) -> Candidates:
         """Compares with all that match where they are few, and asks the index of Milvus otherwise."""

@@ -3,11 +3,17 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
 
 from kaynak.domain import Json, Unsupported
 from kaynak.engines.checks import check_fields, check_params
+from kaynak.engines.milvus.form import main_collection
 from kaynak.engines.options import PREFIX
 from kaynak.engines.protocol import DenseSpec, VectorField
+
+SIDE = "Dense"
 
 METRICS = {"cosine": "IP", "dot": "IP", "l2": "L2"}
 """As Milvus has them. Cosine is the dot product of vectors that we have made one long: Milvus 2.3 never finds a vector
@@ -57,7 +63,7 @@ class Layout:
     @property
     def main(self) -> str:
         """Name of the collection of the first field, in which specification and revision are kept too."""
-        return main_collection(self.prefix, self.name)
+        return main_collection(self.prefix, self.name, SIDE)
 
     @property
     def collections(self) -> tuple[str, ...]:
@@ -67,6 +73,16 @@ class Layout:
     def collection(self, field: VectorField) -> str:
         """Name of a field's collection."""
         return self.main if field == self.fields[0] else f"{self.main}_{field.name}"
+
+    @property
+    def blank(self) -> Mapping[str, Any]:
+        """See `Form.blank`: a vector of zeros, which a search leaves out by its id."""
+        return {"first": False, "vector": np.zeros(self.fields[0].dimensions, dtype=np.float32)}
+
+    @property
+    def row_bytes(self) -> int:
+        """A guess of what a row takes."""
+        return 4 * max(one.dimensions for one in self.fields)
 
     @property
     def exhaustive(self) -> bool:
@@ -104,11 +120,6 @@ class Layout:
         return named.get(name, self.params.get(name))
 
 
-def main_collection(prefix: str, name: str) -> str:
-    """Returns the name of an index's first collection. Names of indexes have no capitals, so none begins another's."""
-    return f"{prefix}_{name}_Dense"
-
-
 def layout_of(spec: DenseSpec, *, embedded: bool, replicas: int = 1, prefix: str = PREFIX) -> Layout:
     """Checks a specification.
 
@@ -137,18 +148,28 @@ def layout_of(spec: DenseSpec, *, embedded: bool, replicas: int = 1, prefix: str
             raise Unsupported(f"Milvus has no metric “{one.metric}” for vectors of floats.")
         if one.dimensions > MAX_DIMENSIONS:
             raise Unsupported(f"Milvus takes at most {MAX_DIMENSIONS:,} dimensions.")
-    consistency = spec.params.get("consistency", "strong" if replicas > 1 else "written")
-    if consistency not in ("strong", "written"):
-        raise Unsupported("consistency must be “written” or “strong”.")
-    if consistency == "written" and replicas > 1:
-        raise Unsupported("With several replicas, consistency must be “strong”.")
+    strong = strong_of(spec.params, replicas)
     params = {}
     for name, (_, default, least, most) in known.items():
         value = spec.params.get(name, default)
         if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
             raise Unsupported(f"{name} must be a whole number from {least:,} to {most:,}.")
         params[name] = value
-    return Layout(spec.name, spec.fields, index_type, params, consistency == "strong", prefix)
+    return Layout(spec.name, spec.fields, index_type, params, strong, prefix)
+
+
+def strong_of(params: Mapping[str, Json], replicas: int) -> bool:
+    """Returns whether strong reads are asked for, by parameters of either side.
+
+    Raises:
+        Unsupported: What is asked for is something else, or less than several replicas need.
+    """
+    consistency = params.get("consistency", "strong" if replicas > 1 else "written")
+    if consistency not in ("strong", "written"):
+        raise Unsupported("consistency must be “written” or “strong”.")
+    if consistency == "written" and replicas > 1:
+        raise Unsupported("With several replicas, consistency must be “strong”.")
+    return consistency == "strong"
 
 
 def layout_from(name: str, stored: str, prefix: str = PREFIX) -> Layout:

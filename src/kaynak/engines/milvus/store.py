@@ -9,15 +9,16 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
-from kaynak.domain import EngineUnavailable
+from kaynak.domain import EngineUnavailable, Filter
 from kaynak.engines.milvus import embedded
 from kaynak.engines.milvus.faults import translated
+from kaynak.engines.milvus.filters import EVERYTHING, FilterCompiler
+from kaynak.engines.milvus.form import Form
 from kaynak.engines.milvus.library import MilvusClient, MilvusUnavailableException, grpc, written_until
-from kaynak.engines.milvus.spec import Layout
 from kaynak.engines.options import MilvusOptions
-from kaynak.engines.protocol import Vector
 
 T = TypeVar("T")
+V = TypeVar("V")
 
 _CONNECT_SECONDS = 5.0
 _REST_SECONDS = 2.0
@@ -45,6 +46,7 @@ class Store:
         self._lock = threading.Lock()
         self._tired_until = 0.0
         self._closed = False
+        self._lite: bool | None = True if self.embedded else None
         self._reading = ThreadPoolExecutor(threads, thread_name_prefix="milvus-read")
         # Writes are apart, so that waiting for a lock never keeps a search waiting.
         self._writing = ThreadPoolExecutor(2, thread_name_prefix="milvus-write")
@@ -54,14 +56,22 @@ class Store:
         """What tells this store from others of the process."""
         return f"{self.options.uri or self._root.resolve()}/{self.options.database}/{self.options.prefix}"
 
-    def lock(self, name: str) -> threading.Lock:
-        """Returns the lock of an index, which all engines of this process share."""
-        return _locks[self.place, name]
+    def lock(self, main: str) -> threading.Lock:
+        """Returns the lock of an index, by its first collection; all engines of this process share it."""
+        return _locks[self.place, main]
 
-    def strong(self, layout: Layout) -> bool:
+    def strong(self, form: Form) -> bool:
         """Returns whether every read waits for the server's clock, so that no write has to."""
         # What one copy has seen says nothing of the others.
-        return self.embedded or layout.strong or self.options.replicas > 1
+        return self.embedded or form.strong or self.options.replicas > 1
+
+    def expression(self, client: MilvusClient, condition: Filter | None) -> str:
+        """Returns a filter as Milvus says it, see `FilterCompiler`."""
+        if condition is None:
+            return EVERYTHING
+        if self._lite is None:
+            self._lite = "lite" in client.get_server_version(timeout=self.options.seconds).partition("-")[0]
+        return FilterCompiler(words=self.embedded, lite=self._lite).compile(condition)
 
     async def run(self, name: str, work: Callable[[MilvusClient], T], *, writes: bool = False) -> T:
         """Runs ``work`` in a thread.
@@ -92,7 +102,7 @@ class Store:
         database = "" if self.embedded else self.options.database
         return max(written_until(client, one, database) for one in collections)
 
-    def ask(self, kind: Hashable, vector: Vector, work: Callable[[list[Vector]], Sequence[T]]) -> T:
+    def ask(self, kind: Hashable, vector: V, work: Callable[[list[V]], Sequence[T]]) -> T:
         """Asks for what is near to a vector; milvus-lite, together with others of the kind: see `Together`."""
         if not self.embedded:
             return work([vector])[0]
@@ -170,11 +180,11 @@ def _give_up(error: Exception) -> bool:
     return False
 
 
-def each(collections: Sequence[str], work: Callable[[str], Any]) -> None:
+def each(collections: Sequence[V], work: Callable[[V], Any]) -> None:
     """Does something to several collections at once, as each takes the time of a tick of the server's clock."""
     if len(collections) == 1:
         work(collections[0])
         return
     with ThreadPoolExecutor(len(collections)) as threads:
-        for one in [threads.submit(work, name) for name in collections]:
+        for one in [threads.submit(work, some) for some in collections]:
             one.result()

@@ -1,12 +1,10 @@
 from __future__ import annotations
 
-import zlib
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from uuid import UUID
 
 from kaynak.domain import Filter, clean
-from kaynak.engines.analysis import QueryWord, entry_terms, query_words
+from kaynak.engines.analysis import QueryWord, query_words
 from kaynak.engines.checks import check_kind, check_limit, check_weighted_entries, check_weights
 from kaynak.engines.protocol import Candidates, Capabilities, Entry, LexicalCandidates, LexicalSpec
 from kaynak.engines.qdrant.base import HEADER, QdrantIndexes, check_ids, replaced
@@ -15,15 +13,11 @@ from kaynak.engines.qdrant.payloads import stored_payload
 from kaynak.engines.qdrant.searching import best
 from kaynak.engines.qdrant.spec import LANGUAGE, WORDS, Layout, lexical_layout, with_average
 from kaynak.engines.qdrant.transport import Clause, Ids, Look, OneOf, Sparse, Stored, Transport
-from kaynak.engines.scoring import K1, B, Plan, idf, plan_query
+from kaynak.engines.scoring import Plan, plan_query
+from kaynak.engines.sparse import USUAL, entry_weights, query_weights, term_number, usual_length
 
 _PART = 500
 _MAX_LANGUAGES = 8
-_USUAL = 100.0
-"""Terms of a passage of a hundred tokens with its title, as in decision 9: what an index expects before it has any."""
-
-_DOUBTS = 100
-"""Entries that the first write must have to outweigh what was expected."""
 
 
 class QdrantLexical(QdrantIndexes):
@@ -62,7 +56,7 @@ class QdrantLexical(QdrantIndexes):
         if layout.weighted:
             check_weighted_entries(list(entries.values()))
         elif layout.average is None and entries:
-            layout = self._layouts[name] = with_average(layout, _average(list(entries.values())))
+            layout = self._layouts[name] = with_average(layout, usual_length(list(entries.values())))
         gone = replaced(deletes, {key: one.document_id for key, one in entries.items()})
         await self._write(name, layout, _parts(layout, list(entries.values())), gone, revision)
 
@@ -107,10 +101,7 @@ class QdrantLexical(QdrantIndexes):
         plan = plan_query(words, lambda term: min(total, counts[term_number(term)]), total)
         if not plan.terms:
             return LexicalCandidates((), (), "exact", known=plan.known)
-        weights: dict[int, float] = {}
-        for term, factor in plan.terms.items():
-            number = term_number(term)
-            weights[number] = weights.get(number, 0.0) + factor * idf(min(total, counts[number]), total)
+        weights = query_weights(plan, counts.__getitem__, total)
         look = Look(WORDS, _sparse(weights), Clause(), limit)
         where = compile_filter(condition, layout.tenant)
         found = await best(self._transport, self._place(name), look, condition, where)
@@ -165,16 +156,6 @@ class QdrantLexical(QdrantIndexes):
         return tuple(min(1.0, earned[key]) for key in ids)
 
 
-def _average(entries: Sequence[Entry]) -> float:
-    terms = sum(len(entry_terms(one.text, one.context, one.language)) for one in entries)
-    return (_USUAL * _DOUBTS + terms) / (_DOUBTS + len(entries))
-
-
-def term_number(term: str) -> int:
-    """Returns the index of a term in sparse vectors."""
-    return zlib.crc32(term.encode("utf-8", "replace"))
-
-
 def _sparse(weights: Mapping[int, float]) -> Sparse:
     return Sparse(list(map(int, weights)), list(map(float, weights.values())))
 
@@ -188,9 +169,6 @@ def _stored(layout: Layout, entry: Entry) -> Stored:
     payload = stored_payload(entry.document_id, entry.payload, layout.tenant)
     if layout.weighted:
         return Stored(entry.id, {WORDS: _sparse(entry.weights)} if entry.weights else {}, payload)
-    counts = Counter(map(term_number, entry_terms(entry.text, entry.context, entry.language)))
-    usual = layout.average or _USUAL
-    norm = K1 * (1 - B + B * counts.total() / usual)
-    values = [count * (K1 + 1) / (count + norm) for count in counts.values()]
-    payload |= {WORDS: list(counts), LANGUAGE: entry.language or ""}
-    return Stored(entry.id, {WORDS: Sparse(list(counts), values)} if counts else {}, payload)
+    weights = entry_weights(entry, layout.average or USUAL)
+    payload |= {WORDS: list(weights), LANGUAGE: entry.language or ""}
+    return Stored(entry.id, {WORDS: _sparse(weights)} if weights else {}, payload)
