@@ -38,11 +38,12 @@ run: $(VENV)/.base ## Start everything on http://127.0.0.1:8000, with the sample
 demo: $(VENV)/.base ## Ingest the sample company, ask three questions, stop
 	@$(BIN)/python examples/first_start.py
 
-# Hundreds of processes are started: what one has compiled the next ones read.
+# Hundreds of processes are started: what one has compiled the next ones read. Many tests wait for such processes, so that
+# three at a time keep two cores busy.
 test: export PYTHONDONTWRITEBYTECODE :=
 test: $(VENV)/.dev ## Run all tests with coverage
 	@$(BIN)/python -m coverage erase
-	$(BIN)/python -m coverage run -m pytest -q -n 2 --dist worksteal $(ARGS)
+	$(BIN)/python -m coverage run -m pytest -q -n 3 --dist worksteal $(ARGS)
 	@$(BIN)/python -m coverage combine -q
 	@$(BIN)/python -m coverage report | grep '^TOTAL'
 

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import time
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -102,10 +100,8 @@ def test_any_text_finds_itself(text: str, language: str | None) -> None:
     assert missing == []
 
 
+@pytest.mark.timeout(60)  # what grows with the square of the length would take minutes
 @pytest.mark.parametrize("text", ["a" * 300_000, "a-" * 150_000, "'" * 300_000, "l'" * 150_000, "1,000" * 60_000])
 def test_no_text_takes_more_than_linear_time(text: str) -> None:
-    started = time.process_time()
     index_terms(text, "fr")
     query_words(text, ("fr", "en"))
-    # Quadratic behaviour would take minutes; a loaded machine does not make seconds of it.
-    assert time.process_time() - started < 20

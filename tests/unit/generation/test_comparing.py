@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import time
 import tracemalloc
 
 import pytest
@@ -185,6 +184,7 @@ def test_what_stands_in_the_evidence_has_no_fault(sentences):
         assert [fault for fault in found.faults if fault.amount > 0.01] == []
 
 
+@pytest.mark.timeout(60)  # the first took 400 GB, or minutes with less
 @pytest.mark.parametrize(
     ("said", "evidence"),
     [("1 " * 150, "1 " * 200), ("Ada Lovelace " * 50, "Ada Lovelace " * 100)],
@@ -193,9 +193,7 @@ def test_what_stands_in_the_evidence_has_no_fault(sentences):
 def test_text_that_repeats_itself_takes_neither_all_time_nor_all_memory(said: str, evidence: str) -> None:
     tracemalloc.start()
     try:
-        began = time.process_time()
         compare(read(said, "en"), read(evidence, "en"))
-        assert time.process_time() - began < 10
         assert tracemalloc.get_traced_memory()[1] < 64 * 1024 * 1024
     finally:
         tracemalloc.stop()

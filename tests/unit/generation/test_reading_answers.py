@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from types import SimpleNamespace
 
 import pytest
@@ -227,19 +226,18 @@ _ENDLESS = {
 }
 
 
+@pytest.mark.timeout(60)  # it takes a moment; what grows with the square of the length would take minutes
 @pytest.mark.parametrize("piece", _ENDLESS.values(), ids=_ENDLESS)
 @pytest.mark.parametrize("at_once", [False, True], ids=["bit by bit", "at once"])
 def test_what_a_model_repeats_without_end_keeps_nobody_waiting(piece, at_once):
     reader, splitter = AnswerReader((), (1,), "(removed)"), Splitter()
-    times = 20_000 // len(piece)
-    began = time.process_time()
+    times = 40_000 // len(piece)
     for part in [piece * times] if at_once else [piece] * times:
         for one in reader.feed(part):
             splitter.feed(one)
     for one in reader.finish():
         splitter.feed(one)
     splitter.finish()
-    assert time.process_time() - began < 2
 
 
 def test_sentences_go_on_after_much_white_space():
