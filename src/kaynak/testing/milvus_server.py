@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -115,7 +116,10 @@ class MilvusServer:
         config = milvus.MilvusServerConfig(data_dir=str(self._folder))
         for key, value in {**_HASTE, **_LEASE}.items():
             config.set(key, value)
-        config.resolve()
+        with warnings.catch_warnings():
+            # It leaves sockets open where a port is taken, such as by another test that looks for one just now.
+            warnings.simplefilter("ignore", ResourceWarning)
+            config.resolve()
         written = self._folder / "configs" / "milvus.yaml"
         text = written.read_text()
         for section, (key, value) in _MORE_HASTE.items():
