@@ -37,7 +37,8 @@ from kaynak.domain import Filter, parse_filter
 from kaynak.engines import DenseEngine, EngineOptions, MilvusOptions, dense_engine
 from kaynak.engines.faiss.places import find
 from kaynak.engines.milvus import embedded
-from kaynak.engines.milvus.spec import main_collection
+from kaynak.engines.milvus.form import main_collection
+from kaynak.engines.milvus.spec import SIDE
 from kaynak.engines.options import PREFIX
 from kaynak.engines.qdrant.edge_shards import Shard, shard_at
 from kaynak.engines.qdrant.edge_tuning import tuning_of, worth
@@ -99,7 +100,7 @@ class Place:
                     uri = embedded.acquire(indexes / "milvus")
                     stack.callback(embedded.release, indexes / "milvus")
                 lite = self.server is None
-                yield await stack.enter_async_context(raw_milvus(uri, main_collection(PREFIX, INDEX), lite=lite))
+                yield await stack.enter_async_context(raw_milvus(uri, main_collection(PREFIX, INDEX, SIDE), lite=lite))
 
 
 async def compare(

@@ -49,7 +49,8 @@ from kaynak.engines import (
     VectorField,
     dense_engine,
 )
-from kaynak.engines.milvus.spec import main_collection
+from kaynak.engines.milvus.form import main_collection
+from kaynak.engines.milvus.spec import SIDE
 from kaynak.engines.options import PREFIX
 from kaynak.testing.milvus_server import milvus_server
 
@@ -124,7 +125,7 @@ async def load(
 
 def graph_of_milvus(uri: str) -> None:
     """Returns when a server of Milvus searches all rows by its graph, which it builds some time after they came."""
-    collection = main_collection(PREFIX, INDEX)
+    collection = main_collection(PREFIX, INDEX, SIDE)
     with closing(MilvusClient(uri)) as client:
         client.flush(collection)
         rows = client.get_collection_stats(collection)["row_count"]
