@@ -27,7 +27,7 @@ import threading
 import time
 from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 from uuid import UUID, uuid4
 
 import numpy as np
@@ -141,7 +141,11 @@ _BREADTH = {"pgvector": "ef_search", "faiss": "ef_search", "milvus": "ef_search"
 
 def widen(engine: DenseEngine, name: str, breadth: int) -> None:
     """Sets how many points the graph search of an open index keeps in view."""
-    known = engine._indexes[INDEX].layout if name == "faiss" else engine._layouts[INDEX]  # type: ignore[attr-defined]
+    opened: Any = engine
+    if name == "faiss":
+        known = opened._indexes[INDEX].layout
+    else:
+        known = (opened._forms if name == "milvus" else opened._layouts)[INDEX]
     known.params[_BREADTH[name]] = breadth
 
 
