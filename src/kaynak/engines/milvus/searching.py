@@ -87,9 +87,13 @@ class Search:
         return self._compared()
 
     def _asked(self, mode: str) -> Candidates:
-        asked = self._limit + _TIES
-        params = self._layout.search_params(asked, filtered=self._expression != EVERYTHING)
-        found = self._reads.nearest(self._vector, self._expression, asked, params)
+        found: list[tuple[float, int]] = []
+        # Rows beyond the limit take time; ties are only asked for where the last row is one.
+        for asked in (self._limit + 1, self._limit + _TIES):
+            params = self._layout.search_params(asked, filtered=self._expression != EVERYTHING)
+            found = self._reads.nearest(self._vector, self._expression, asked, params)
+            if len(found) > self._limit and found[-1][0] != found[-2][0]:
+                break
         # Milvus gives L2 squared.
         scored = [(_root(distance), key) for distance, key in found] if self._field.metric == "l2" else found
         return self._best(scored, mode)
