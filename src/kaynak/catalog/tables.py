@@ -68,7 +68,7 @@ generations = Table(
     Column("chunks", BigInteger, nullable=False, server_default="0"),  # of current versions, as `documents`
     _now(),
     Column("state", Text, nullable=False, server_default="ready"),  # building | ready
-    Column("error", Text),  # why it was given up
+    Column("error", Text),  # nobody writes it: no build is given up, and what one waits for its sides say
     Column("verdict", JSONB(none_as_null=True)),  # of the last verification
     Column("activated_at", DateTime(timezone=True)),  # the one before the active one is what is rolled back to
     Column("weights_fingerprint", Text),  # null: the lexical index holds words

@@ -24,6 +24,9 @@ def _own_environment() -> Iterator[None]:
             os.environ[_OFF] = before
 
 
+# It tells people on the terminal that a process was started while it was at work.
+os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
+
 with _own_environment():
     import grpc
     import pymilvus
